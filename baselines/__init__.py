@@ -1,0 +1,1 @@
+"""Models to compare the cascade with, and the registry of all model kinds."""

@@ -1,0 +1,1 @@
+"""Cascading Denoising Auto-Encoders and the likelihood estimators that every model here shares."""

@@ -1,0 +1,74 @@
+"""The inference side: noise schedules and corruption, q(x_i | x_0) = N(x_0, c_i^2 I) (Eqs. 3 and 5).
+
+Given x_0 the levels are independent of one another: this is not the Markov chain of a diffusion model.
+Not here: anything with parameters to learn.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cdae.gaussian import standard_normal
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """Standard deviations of the corruption, c_0 = 0 < c_1 < ... < c_k, in data units.
+
+    Raises:
+        ValueError: unless there is at least one level, the first entry is 0 and the entries increase.
+    """
+
+    corruption_std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        std = self.corruption_std
+        if len(std) < 2 or std[0] != 0.0:
+            raise ValueError(f"noise schedule: got {std}, expected 0 followed by at least one level; add a level")
+        if not all(low < high < float("inf") for low, high in zip(std, std[1:], strict=False)):
+            raise ValueError(f"noise schedule: got {std}, expected finite, strictly increasing standard deviations")
+
+    @property
+    def n_levels(self) -> int:
+        return len(self.corruption_std) - 1
+
+    @classmethod
+    def geometric(cls, n_levels: int, first_std: float, last_std: float) -> "NoiseSchedule":
+        """Levels of constant ratio; a single level sits at the geometric mean of the two ends."""
+        ratio = last_std / first_std if first_std > 0 else 0.0
+        return cls._between(n_levels, first_std, last_std, lambda fraction: first_std * ratio**fraction)
+
+    @classmethod
+    def linear(cls, n_levels: int, first_std: float, last_std: float) -> "NoiseSchedule":
+        """Levels of constant difference; a single level sits at the mean of the two ends."""
+        return cls._between(n_levels, first_std, last_std, lambda f: first_std + f * (last_std - first_std))
+
+    @classmethod
+    def _between(
+        cls, n_levels: int, first_std: float, last_std: float, at: Callable[[float], float]
+    ) -> "NoiseSchedule":
+        if n_levels < 1:
+            raise ValueError(f"noise schedule: got n_levels = {n_levels}, expected at least 1")
+        if not 0.0 < first_std < last_std:
+            raise ValueError(
+                f"noise schedule: got first_std = {first_std} and last_std = {last_std}, "
+                "expected 0 < first_std < last_std; exchange or correct them"
+            )
+        if n_levels == 1:
+            return cls((0.0, at(0.5)))
+        return cls((0.0, *(at(i / (n_levels - 1)) for i in range(n_levels))))
+
+
+SCHEDULES = {"geometric": NoiseSchedule.geometric, "linear": NoiseSchedule.linear}
+
+
+def corrupt(
+    x: Float[Tensor, "n dim"], corruption_std: Float[Tensor, "levels"], *, generator: torch.Generator
+) -> Float[Tensor, "k n dim"]:
+    """One independent corrupted copy of `x` at each of the k levels (the entries after the first, which is 0)."""
+    std = corruption_std[1:].to(x.dtype)
+    noise = standard_normal(x, len(std), *x.shape, generator=generator)
+    return x + std[:, None, None] * noise

@@ -1,0 +1,155 @@
+"""Data sets: what a loader returns, dequantization, the one file a data set is stored in, and what models may see.
+
+Discrete images with levels y in 0 .. L-1 are uniformly dequantized, x = (y + u) / L with u ~ U[0, 1): without it a
+continuous density of discrete data is unbounded and means nothing. Every test image has one fixed u, shared by all
+models and draws; training draws a fresh one every epoch. The test split is read by `EvaluationSet` alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cdae.files import write_npz
+from cdae.seeds import seed_from
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class RawData:
+    """What a loader returns: three splits, flattened to (n, dim), of uint8 levels or of real values.
+
+    Attributes:
+        n_intensity_levels: L for levels 0 .. L-1; None for real-valued data.
+        unit_interval: whether the data live in [0, 1].
+        image_shape: (height, width) or (height, width, channels); None where examples are not images.
+        log_density: the exact log density of the data in nats, on float64 arrays (n, dim); None where unknown.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    n_intensity_levels: int | None
+    unit_interval: bool
+    image_shape: tuple[int, ...] | None = None
+    log_density: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def check(self, name: str) -> None:
+        """Raise ValueError, naming the data set, if a split is empty, misshapen, not finite or out of range."""
+        for split in SPLITS:
+            values = getattr(self, split)
+            if values.ndim != 2 or len(values) == 0 or values.shape[1] != self.train.shape[1]:
+                raise ValueError(
+                    f"{name}: {split} has shape {values.shape}, expected (n, {self.train.shape[1]}), n > 0"
+                )
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name}: {split} has values that are not finite; remove or repair them")
+            low, high = values.min(), values.max()
+            top = self.n_intensity_levels - 1 if self.n_intensity_levels else 1
+            if (self.n_intensity_levels or self.unit_interval) and not (low >= 0 and high <= top):
+                raise ValueError(f"{name}: {split} has values in [{low}, {high}], expected [0, {top}]")
+
+
+def dequantize(levels: np.ndarray, n_intensity_levels: int, *, rng: np.random.Generator) -> np.ndarray:
+    """(y + u) / L as float32, u ~ U[0, 1)."""
+    return ((levels + rng.random(levels.shape)) / n_intensity_levels).astype(np.float32)
+
+
+def prepare(raw: RawData, name: str, path: str | Path) -> None:
+    """Check `raw`, fix the dequantization of its test split by the data set's name, and write it all to one npz file."""
+    raw.check(name)
+    arrays = {split: getattr(raw, split) for split in SPLITS}
+    test = arrays["test"].astype(np.float32)
+    if raw.n_intensity_levels:
+        rng = np.random.default_rng(seed_from(name, "test dequantization"))
+        test = dequantize(arrays["test"], raw.n_intensity_levels, rng=rng)
+    if raw.log_density:
+        arrays["test_log_density"] = raw.log_density(test.astype(np.float64))
+    arrays["test_continuous"] = test
+    arrays["n_intensity_levels"] = np.array(raw.n_intensity_levels or 0)
+    arrays["unit_interval"] = np.array(raw.unit_interval)
+    arrays["image_shape"] = np.array(raw.image_shape or (), dtype=np.int64)
+    write_npz(path, arrays)
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """Moments of a training set: mean and std per pixel (dim,), the std pooled over pixels about their own means."""
+
+    mean: Float[Tensor, "dim"]
+    std: Float[Tensor, "dim"]
+    pooled_std: float
+    unit_interval: bool
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Training examples (n, dim): real values, or uint8 levels that are dequantized afresh at every draw."""
+
+    values: Tensor
+    n_intensity_levels: int | None = None
+    unit_interval: bool = False
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def draw(self, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
+        """All examples as float32, dequantized if they are levels."""
+        if self.n_intensity_levels is None:
+            return self.values.float()
+        uniform = torch.rand(self.values.shape, generator=generator)
+        return uniform.add_(self.values).div_(self.n_intensity_levels)
+
+    def pixels(self) -> Float[Tensor, "n dim"]:
+        """All examples as float32 without dequantization: levels divided by L - 1."""
+        return self.values.float() / ((self.n_intensity_levels or 2) - 1)
+
+    def summary(self) -> DataSummary:
+        """Moments of the dequantized data: those of the levels, with the variance of the uniform noise added."""
+        values = self.values.double()
+        mean, variance = values.mean(0), values.var(0, correction=0)
+        if self.n_intensity_levels is not None:
+            mean, variance = mean + 0.5, variance + 1.0 / 12.0
+            mean, variance = mean / self.n_intensity_levels, variance / self.n_intensity_levels**2
+        return DataSummary(mean, variance.sqrt(), variance.mean().sqrt().item(), self.unit_interval)
+
+
+def load_training_set(path: str | Path) -> TrainingSet:
+    """The training split of a prepared file; nothing else in it is read."""
+    with np.load(path, allow_pickle=False) as file:
+        n_levels = int(file["n_intensity_levels"]) or None
+        return TrainingSet(torch.from_numpy(file["train"]), n_levels, bool(file["unit_interval"]))
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """What evaluation reads: the test split on its continuous scale, and both held-out splits as Parzen wants them.
+
+    Attributes:
+        test: (n, dim), dequantized once and for all.
+        test_pixels, validation_pixels: without dequantization; levels divided by L - 1.
+        log_density: exact log density of the test examples in nats, float64; None where unknown.
+        bandwidth_unit: 1 for data in [0, 1], else the pooled standard deviation of the training data.
+    """
+
+    test: Float[Tensor, "n dim"]
+    test_pixels: Float[Tensor, "n dim"]
+    validation_pixels: Float[Tensor, "v dim"]
+    log_density: Float[Tensor, "n"] | None
+    bandwidth_unit: float
+
+
+def load_evaluation_set(path: str | Path) -> EvaluationSet:
+    """The held-out splits of a prepared file."""
+    unit = 1.0 if (training_set := load_training_set(path)).unit_interval else training_set.summary().pooled_std
+    top = (training_set.n_intensity_levels or 2) - 1
+    with np.load(path, allow_pickle=False) as file:
+        exact = torch.from_numpy(file["test_log_density"]) if "test_log_density" in file else None
+        pixels = {split: torch.from_numpy(file[split]).float() / top for split in ("test", "validation")}
+        test = torch.from_numpy(file["test_continuous"])
+    return EvaluationSet(test, pixels["test"], pixels["validation"], exact, unit)

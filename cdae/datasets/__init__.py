@@ -1,0 +1,1 @@
+"""Loaders: one function per data set, returning `cdae.data.RawData`; `registry` names them."""

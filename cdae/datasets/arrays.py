@@ -1,0 +1,67 @@
+"""The user's own images: an npz file with `images` (n, ...), uint8 or float in [0, 1], and optionally `labels` (n,).
+
+uint8 images are dequantized with 256 levels. Real-valued images are taken as continuous; if they are multiples of
+1/255 they are discrete after all, and a density of them would be unbounded, so they are refused.
+"""
+
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from cdae.data import RawData
+from cdae.seeds import seed_from
+
+MIN_ROWS = 100
+
+
+def load(path: str) -> RawData:
+    """A fixed random split of the images: 80% training, 10% validation, 10% test.
+
+    Raises:
+        ValueError: if the file is missing or unreadable, lacks `images`, or holds values this suite cannot use.
+    """
+    images = read_array(path, "images")
+    check_images(images, path)
+    flat = images.reshape(len(images), -1)
+    order = np.random.default_rng(seed_from("npz", "split", len(flat))).permutation(len(flat))
+    n_held_out = len(flat) // 10
+    test, validation, train = np.split(flat[order], [n_held_out, 2 * n_held_out])
+    levels = 256 if images.dtype == np.uint8 else None
+    shape = images.shape[1:] if images.ndim in (3, 4) else None
+    return RawData(train, validation, test, levels, unit_interval=True, image_shape=shape)
+
+
+def read_array(path: str, key: str) -> np.ndarray:
+    """One array of an npz file, with one clear ValueError for everything that can be wrong with the file."""
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: no such file; give the path of an npz file with an array {key!r}")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if key not in file:
+                raise ValueError(f"has the arrays {sorted(file)}, expected {key!r}; save with numpy.savez({key}=...)")
+            return np.asarray(file[key])
+    except (ValueError, EOFError, OSError, TypeError, BadZipFile) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def check_images(images: np.ndarray, path: str) -> None:
+    """Raise ValueError unless the array is what the module docstring asks for."""
+    if images.ndim < 2 or len(images) < MIN_ROWS:
+        raise ValueError(f"{path}: images have shape {images.shape}, expected (n, ...) with n of at least {MIN_ROWS}")
+    if images.dtype == np.uint8:
+        return
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(f"{path}: images have dtype {images.dtype}, expected uint8 or floats in [0, 1]")
+    if not np.isfinite(images).all():
+        n_bad = int((~np.isfinite(images)).sum())
+        raise ValueError(
+            f"{path}: {n_bad} values of images are NaN or infinite, expected finite; remove or repair them"
+        )
+    if images.min() < 0 or images.max() > 1:
+        low, high = images.min(), images.max()
+        raise ValueError(
+            f"{path}: images lie in [{low:g}, {high:g}], expected [0, 1]; rescale, or save levels as uint8"
+        )
+    if np.abs(images * 255 - np.round(images * 255)).max() < 1e-4:
+        raise ValueError(f"{path}: images are multiples of 1/255, so not continuous; save the levels 0..255 as uint8")

@@ -1,0 +1,31 @@
+"""scikit-learn's real handwritten digits: 1,797 images of 8 x 8 with 17 levels, in a fixed random split.
+
+Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998
+(its test part, as shipped with scikit-learn).
+"""
+
+import hashlib
+
+import numpy as np
+
+from cdae.data import RawData
+from cdae.seeds import seed_from
+
+N_VALIDATION, N_TEST = 300, 400
+N_INTENSITY_LEVELS = 17
+SHA256 = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3"
+
+
+def load() -> RawData:
+    """Raises ValueError if the installed copy is not the known one."""
+    from sklearn.datasets import load_digits  # imports for a second; only this loader needs it
+
+    images = load_digits().data.astype(np.uint8)
+    digest = hashlib.sha256(images.tobytes()).hexdigest()
+    if digest != SHA256:
+        raise ValueError(
+            f"digits: sha256 of the pixels is {digest}, expected {SHA256}; install the pinned scikit-learn"
+        )
+    order = np.random.default_rng(seed_from("digits", "split")).permutation(len(images))
+    test, validation, train = np.split(images[order], [N_TEST, N_TEST + N_VALIDATION])
+    return RawData(train, validation, test, N_INTENSITY_LEVELS, unit_interval=True, image_shape=(8, 8))

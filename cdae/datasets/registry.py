@@ -1,0 +1,21 @@
+"""Which loader a configuration means: name -> "module:function", imported on use.
+
+A loader takes the data set's options from the configuration (without `loader`) as keywords.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from cdae.data import RawData
+
+LOADERS = {
+    "digits": "cdae.datasets.digits:load",
+    "gaussian_8d": "cdae.datasets.toy:load_gaussian_8d",
+    "mixture_2d": "cdae.datasets.toy:load_mixture_2d",
+    "npz": "cdae.datasets.arrays:load",
+}
+
+
+def loader(name: str) -> Callable[..., RawData]:
+    module, function = LOADERS[name].split(":")
+    return getattr(import_module(module), function)

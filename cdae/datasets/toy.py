@@ -1,0 +1,56 @@
+"""Data of known density: the exact log density of every test point is at hand.
+
+`gaussian_8d` is an isotropic Gaussian whose mean is not zero; `mixture_2d` is a ring of Gaussians with unequal
+weights.
+"""
+
+import numpy as np
+from scipy.special import logsumexp
+
+from cdae.data import RawData
+from cdae.seeds import seed_from
+
+N_TRAIN, N_VALIDATION, N_TEST = 10_000, 2_000, 10_000
+
+GAUSSIAN_MEAN = np.linspace(-1.0, 2.5, 8)
+GAUSSIAN_STD = 1.5
+
+MIXTURE_STD = 0.5
+_angles = 2.0 * np.pi * np.arange(6) / 6
+MIXTURE_MEANS = 4.0 * np.stack([np.cos(_angles), np.sin(_angles)], axis=1)
+MIXTURE_WEIGHTS = np.arange(1.0, 7.0) / 21.0
+
+
+def log_normal(x: np.ndarray, mean: np.ndarray, std: float) -> np.ndarray:
+    """log N(x; mean, std^2 I) over the last axis, in nats."""
+    squared = ((x - mean) / std) ** 2
+    return -0.5 * squared.sum(-1) - x.shape[-1] * np.log(std * np.sqrt(2.0 * np.pi))
+
+
+def gaussian_log_density(x: np.ndarray) -> np.ndarray:
+    """Exact log density of `gaussian_8d` at (n, 8), in nats."""
+    return log_normal(x, GAUSSIAN_MEAN, GAUSSIAN_STD)
+
+
+def mixture_log_density(x: np.ndarray) -> np.ndarray:
+    """Exact log density of `mixture_2d` at (n, 2), in nats."""
+    components = log_normal(x[:, None, :], MIXTURE_MEANS, MIXTURE_STD)
+    return logsumexp(components + np.log(MIXTURE_WEIGHTS), axis=1)
+
+
+def load_gaussian_8d() -> RawData:
+    rng = np.random.default_rng(seed_from("gaussian_8d", "draws"))
+    x = GAUSSIAN_MEAN + GAUSSIAN_STD * rng.standard_normal((N_TRAIN + N_VALIDATION + N_TEST, 8))
+    return _split(x, gaussian_log_density)
+
+
+def load_mixture_2d() -> RawData:
+    rng = np.random.default_rng(seed_from("mixture_2d", "draws"))
+    n = N_TRAIN + N_VALIDATION + N_TEST
+    component = rng.choice(len(MIXTURE_WEIGHTS), size=n, p=MIXTURE_WEIGHTS)
+    return _split(MIXTURE_MEANS[component] + MIXTURE_STD * rng.standard_normal((n, 2)), mixture_log_density)
+
+
+def _split(x, log_density) -> RawData:
+    train, validation, test = np.split(x.astype(np.float32), [N_TRAIN, N_TRAIN + N_VALIDATION])
+    return RawData(train, validation, test, n_intensity_levels=None, unit_interval=False, log_density=log_density)

@@ -1,0 +1,49 @@
+"""Gaussian densities and divergences, per example and summed over the last dimension.
+
+Everything is in nats. Sums run in float64 whatever the dtype of the arguments, because a difference of two log
+densities of 784 pixels loses its last digits in float32. The only home of 2 pi.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+def squared_norm(x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+    """Squared Euclidean norm over the last dimension, summed in float64."""
+    return x.square().sum(-1, dtype=torch.float64)
+
+
+def sum_over_dim(values: Tensor, dim: int) -> Tensor:
+    """Sum over the last dimension in float64; a value of shape () counts once for each of the `dim` dimensions."""
+    return values.double().expand(*values.shape[:-1], dim).sum(-1)
+
+
+def log_normal(x: Float[Tensor, "*batch dim"], mean: Tensor, std: Tensor) -> Float[Tensor, "*batch"]:
+    """log N(x; mean, std^2), with std of shape (), (dim,) or (n, dim)."""
+    dim = x.shape[-1]
+    return -0.5 * squared_norm((x - mean) / std) - sum_over_dim(std.double().log(), dim) - 0.5 * dim * LOG_2PI
+
+
+def kl_normal(
+    mean_q: Float[Tensor, "*batch dim"], std_q: Tensor, mean_p: Tensor, std_p: Tensor
+) -> Float[Tensor, "*batch"]:
+    """KL(N(mean_q, std_q^2), N(mean_p, std_p^2)), with each std of shape (), (dim,) or (n, dim)."""
+    dim = mean_q.shape[-1]
+    ratio = std_q.double() / std_p.double()
+    spread = sum_over_dim(0.5 * (ratio.square() - 1.0) - ratio.log(), dim)
+    return spread + 0.5 * squared_norm((mean_q - mean_p) / std_p)
+
+
+def log_mean_exp(log_values: Float[Tensor, "m *batch"]) -> Float[Tensor, "*batch"]:
+    """log of the mean of exp over the first dimension, shifted by the largest value."""
+    return torch.logsumexp(log_values.double(), 0) - math.log(log_values.shape[0])
+
+
+def standard_normal(like: Tensor, *shape: int, generator: torch.Generator) -> Tensor:
+    """Standard normal draws with the dtype and device of `like`."""
+    return torch.randn(*shape, generator=generator, dtype=like.dtype, device=like.device)

@@ -1,0 +1,50 @@
+"""Importance-weighted likelihood estimates (Eq. 11).
+
+    log p(x_0) = log E_q [ p(x_k) prod_{i=0}^{k-1} p(x_i | x_{i+1}) / q(x_{i+1} | x_0) ]
+
+With M draws the log of the average weight is a stochastic lower bound, IW-M, and not the log-likelihood.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cdae.gaussian import log_mean_exp, log_normal
+from cdae.interfaces import Cascade, Weighted
+
+
+def log_weights(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "n"]:
+    """log of the ratio in Eq. 11 at given corrupted copies (noisy[i-1] is x_i), in nats per example."""
+    x_hat = model.denoise(noisy)  # x_hat[i] = r(x_{i+1})
+    c, rho = model.corruption_std, model.reconstruction_std
+    levels = [x, *noisy]
+    total = log_normal(noisy[-1], model.prior_mean, model.prior_std)
+    for i in range(len(noisy)):
+        total = total + log_normal(levels[i], x_hat[i], rho[i]) - log_normal(levels[i + 1], x, c[i + 1])
+    return total
+
+
+def log_importance_weights(
+    model: Weighted, x: Float[Tensor, "n dim"], *, n_importance_samples: int, generator: torch.Generator
+) -> Float[Tensor, "m n"]:
+    """log importance weights, one row per draw of the latents, in nats.
+
+    Draws are streamed: memory holds one draw of the latents at a time, and the weights themselves.
+
+    Raises:
+        ValueError: if n_importance_samples is less than 1.
+    """
+    if n_importance_samples < 1:
+        raise ValueError(f"n_importance_samples: got {n_importance_samples}, expected at least 1")
+    draws = (model.infer(x, generator=generator) for _ in range(n_importance_samples))
+    return torch.stack([model.log_weights(x, latents) for latents in draws])
+
+
+def log_likelihood(log_weights: Float[Tensor, "m n"]) -> Float[Tensor, "n"]:
+    """IW-M: log of the average weight, a stochastic lower bound on log p(x) in nats (its mean grows with M)."""
+    return log_mean_exp(log_weights)
+
+
+def effective_sample_size(log_weights: Float[Tensor, "m n"]) -> Float[Tensor, "n"]:
+    """(sum w)^2 / sum w^2 per example: between 1 and M."""
+    return torch.exp(2.0 * torch.logsumexp(log_weights, 0) - torch.logsumexp(2.0 * log_weights, 0))

@@ -1,0 +1,112 @@
+"""What the parts of the suite promise one another: Protocols and result records.
+
+Estimators see these Protocols and never a concrete model, so which estimator runs on which model follows from the
+methods that the model has. Not here: any computation. Imports nothing of ours.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class BoundTerms:
+    """One evaluation of the evidence lower bound per example, in nats, by its named terms (Eq. 4)."""
+
+    reconstruction: Float[Tensor, "n"]  # log p(x_0 | x_1), or log p(x | z)
+    level_kl: Float[Tensor, "inner n"]  # row i-1: KL(q(x_i | x_0), p(x_i | x_{i+1})), i = 1 .. k-1; no rows for a VAE
+    prior_kl: Float[Tensor, "n"]  # KL(q(x_k | x_0), p(x_k))
+
+    @property
+    def total(self) -> Float[Tensor, "n"]:
+        return self.reconstruction - self.level_kl.sum(0) - self.prior_kl
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """Samples of one variant of a model's sampler, with what is known of the chain that made them."""
+
+    variant: str
+    values: Float[Tensor, "n dim"]
+    n_steps: int | None = None  # Markov chain steps; None for direct sampling
+    rms_distance_to_start: float | None = None  # root mean square over pixels and chains; None without a start
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Per-example values of one estimator, in nats, and the test examples (by index) that they belong to."""
+
+    variant: str
+    values: Float[Tensor, "n"]
+    indices: Int[Tensor, "n"]
+    n_importance_samples: int | None = None
+    diagnostics: dict[str, Any] = field(default_factory=dict)
+
+
+class Cascade(Protocol):
+    """The numbers and the network that Eqs. 4 to 11 are written in."""
+
+    corruption_std: Tensor  # (k+1,), first entry 0
+    reconstruction_std: Tensor  # (k,)
+    prior_mean: Tensor  # (dim,)
+    prior_std: Tensor  # (dim,)
+
+    def denoise(self, noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "k n dim"]: ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """Can be trained by stochastic gradients, with closed-form parts refitted between epochs."""
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]: ...
+
+    def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None: ...
+
+    def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]: ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """Has an evidence lower bound."""
+
+    def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Tensor: ...
+
+    def bound_terms(self, x: Float[Tensor, "n dim"], latents: Tensor) -> BoundTerms: ...
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """Has importance weights p(x, latents) / q(latents | x)."""
+
+    def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Tensor: ...
+
+    def log_weights(self, x: Float[Tensor, "n dim"], latents: Tensor) -> Float[Tensor, "n"]: ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Can be sampled, possibly in several labelled variants."""
+
+    def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]: ...
+
+
+@runtime_checkable
+class Tractable(Protocol):
+    """Its own log density is known in closed form."""
+
+    def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]: ...
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """Has corruption levels that can be shown one by one."""
+
+    def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Tensor: ...
+
+    def denoise(self, noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "k n dim"]: ...
+
+    def ancestral_path(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "states n dim"]: ...

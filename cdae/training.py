@@ -1,0 +1,113 @@
+"""Training of anything `Trainable`: Adam with a cosine learning rate over a fixed number of updates.
+
+Before every epoch the training set is dequantized afresh and the model's closed-form parts are refitted (Eq. 9) on a
+fixed subset of it; after the last update they are refitted on the whole of it. Not here: what the loss is.
+"""
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam  # the functional form: the Adam class imports the compiler, a second per process
+
+from cdae.data import TrainingSet
+from cdae.interfaces import Trainable
+from cdae.seeds import spawn
+
+REFIT_EXAMPLES = 2_000  # for the refit before each epoch; the last one uses all
+
+
+class Diverged(ArithmeticError):
+    """Training reached a loss that is not finite."""
+
+
+@dataclass
+class History:
+    """Mean loss per epoch (nats per example) and the number of updates made by its end."""
+
+    loss: list[float] = field(default_factory=list)
+    n_updates: list[int] = field(default_factory=list)
+
+
+class _Adam:
+    """State of the functional Adam of torch for one set of parameters."""
+
+    def __init__(self, parameters: list[Tensor]):
+        self.parameters = parameters
+        self.means = [torch.zeros_like(p) for p in parameters]
+        self.squares = [torch.zeros_like(p) for p in parameters]
+        self.steps = [torch.zeros((), dtype=torch.float32) for _ in parameters]
+
+    def update(self, loss: Tensor, learning_rate: float) -> None:
+        gradients = list(torch.autograd.grad(loss, self.parameters))
+        with torch.no_grad():
+            adam(
+                self.parameters, gradients, self.means, self.squares, [], self.steps,
+                fused=True, amsgrad=False, beta1=0.9, beta2=0.999, lr=learning_rate, weight_decay=0.0, eps=1e-8,
+                maximize=False,
+            )  # fmt: skip
+
+
+def cosine_learning_rate(learning_rate: float, update: int, n_updates: int) -> float:
+    """From `learning_rate` at update 0 to 0 at n_updates along half a cosine."""
+    return 0.5 * learning_rate * (1.0 + math.cos(math.pi * update / n_updates))
+
+
+def fit(
+    model: Trainable,
+    training_set: TrainingSet,
+    *,
+    n_updates: int,
+    batch_size: int,
+    learning_rate: float,
+    generator: torch.Generator,
+    progress: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+) -> History:
+    """Train `model` in place and return its loss history.
+
+    Args:
+        training_set: what to train on; `TrainingSet(values)` wraps a plain array.
+        n_updates: gradient steps in all; an epoch is one pass over the training set.
+        generator: source of the data order, the dequantization and the corruption, as separate streams.
+        progress: called with one line about ten times in a run.
+
+    Raises:
+        Diverged: if the loss becomes NaN or infinite.
+        ValueError: if a count or the learning rate is not positive.
+    """
+    for name, value in [("n_updates", n_updates), ("batch_size", batch_size), ("learning_rate", learning_rate)]:
+        if not value > 0:
+            raise ValueError(f"{name}: got {value}, expected a number above 0")
+    order, dequantization, corruption, refitting = spawn(generator, 4)
+    history, optimizer, update = History(), _Adam(list(model.parameters())), 0
+    refit_subset = torch.randperm(len(training_set), generator=refitting)[:REFIT_EXAMPLES]
+    next_report = 0.0
+    while update < n_updates:
+        x = training_set.draw(generator=dequantization)
+        model.refit(x[refit_subset], generator=refitting)
+        batches = torch.randperm(len(x), generator=order).split(batch_size)[: n_updates - update]
+        total = torch.zeros((), dtype=torch.float64)
+        for batch in batches:
+            loss = model.loss(x[batch], generator=corruption)
+            optimizer.update(loss, cosine_learning_rate(learning_rate, update, n_updates))
+            total += loss.detach()
+            update += 1
+        _record(history, total.item() / len(batches), update)
+        if update >= next_report * n_updates:
+            progress(f"update {update} of {n_updates}: loss {history.loss[-1]:.4g}")
+            next_report += 0.1
+    model.refit(training_set.draw(generator=dequantization), generator=refitting)
+    return history
+
+
+def _record(history: History, mean_loss: float, update: int) -> None:
+    if not math.isfinite(mean_loss):
+        raise Diverged(
+            f"training diverged: mean loss {mean_loss} after {update} updates, expected a finite number; "
+            "lower learning_rate or raise first_std"
+        )
+    history.loss.append(mean_loss)
+    history.n_updates.append(update)
