@@ -1,7 +1,7 @@
 """Which class a configuration means: kind -> "module:class", imported on use.
 
-Every class has `build(options, training_set, *, generator)`, which makes an untrained model; what else it offers decides which
-estimators run on it (`cdae.interfaces`).
+Every class has `build(options, training_set, *, generator)`, which makes an untrained model; what else it offers
+decides which estimators run on it (`cdae.interfaces`).
 """
 
 from importlib import import_module

@@ -6,6 +6,7 @@ Not here: anything with parameters to learn.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -28,7 +29,7 @@ class NoiseSchedule:
         std = self.corruption_std
         if len(std) < 2 or std[0] != 0.0:
             raise ValueError(f"noise schedule: got {std}, expected 0 followed by at least one level; add a level")
-        if not all(low < high < float("inf") for low, high in zip(std, std[1:], strict=False)):
+        if not all(low < high < float("inf") for low, high in pairwise(std)):
             raise ValueError(f"noise schedule: got {std}, expected finite, strictly increasing standard deviations")
 
     @property

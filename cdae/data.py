@@ -61,7 +61,7 @@ def dequantize(levels: np.ndarray, n_intensity_levels: int, *, rng: np.random.Ge
 
 
 def prepare(raw: RawData, name: str, path: str | Path) -> None:
-    """Check `raw`, fix the dequantization of its test split by the data set's name, and write it all to one npz file."""
+    """Check `raw`, fix the dequantization of its test split by the data set's name, and write all to one npz file."""
     raw.check(name)
     arrays = {split: getattr(raw, split) for split in SPLITS}
     test = arrays["test"].astype(np.float32)

@@ -6,6 +6,7 @@ not look at the level.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -25,7 +26,7 @@ def mlp(n_in: int, hidden_sizes: Sequence[int], n_out: int, *, generator: torch.
     """Linear layers with SiLU between them; a single linear layer where there are no hidden ones."""
     sizes = [n_in, *hidden_sizes]
     layers: list[nn.Module] = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in pairwise(sizes):
         layers += [linear(a, b, generator=generator), nn.SiLU()]
     return nn.Sequential(*layers, linear(sizes[-1], n_out, generator=generator))
 

@@ -20,7 +20,7 @@ from cdae.seeds import spawn
 REFIT_EXAMPLES = 2_000  # for the refit before each epoch; the last one uses all
 
 
-class Diverged(ArithmeticError):
+class DivergenceError(ArithmeticError):
     """Training reached a loss that is not finite."""
 
 
@@ -75,7 +75,7 @@ def fit(
         progress: called with one line about ten times in a run.
 
     Raises:
-        Diverged: if the loss becomes NaN or infinite.
+        DivergenceError: if the loss becomes NaN or infinite.
         ValueError: if a count or the learning rate is not positive.
     """
     for name, value in [("n_updates", n_updates), ("batch_size", batch_size), ("learning_rate", learning_rate)]:
@@ -105,7 +105,7 @@ def fit(
 
 def _record(history: History, mean_loss: float, update: int) -> None:
     if not math.isfinite(mean_loss):
-        raise Diverged(
+        raise DivergenceError(
             f"training diverged: mean loss {mean_loss} after {update} updates, expected a finite number; "
             "lower learning_rate or raise first_std"
         )
