@@ -105,8 +105,13 @@ class Tractable(Protocol):
 class Layered(Protocol):
     """Has corruption levels that can be shown one by one."""
 
+    corruption_std: Tensor  # (k+1,)
+    reconstruction_std: Tensor  # (k,)
+
     def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Tensor: ...
 
     def denoise(self, noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "k n dim"]: ...
+
+    def level_mse(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k"]: ...
 
     def ancestral_path(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "states n dim"]: ...

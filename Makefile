@@ -1,0 +1,34 @@
+# make: the benchmark on its embedded default.   make test: the tests.   make help: everything else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+CORES ?= all
+RUN := $(BIN)/snakemake --cores $(CORES)
+
+.DEFAULT_GOAL := benchmark
+.PHONY: benchmark setup test check report lint help
+
+benchmark: setup  ## tables and figures of the embedded default (config/config.yaml)
+	$(RUN)
+
+setup: .venv/installed  ## virtual environment with pinned dependencies and the project
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+test: setup  ## the tests
+	$(BIN)/python -m pytest
+
+check: benchmark  ## run the default grid again if needed and compare it with results/reference/default
+	$(BIN)/python -m workflow.scripts.compare results/reference/default results/default
+
+report: benchmark  ## report.html: tables, figures and provenance in one file
+	$(RUN) --report report.html
+
+lint: setup  ## style of the code and of the workflow
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules && $(BIN)/snakemake --lint
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/  /'

@@ -1,0 +1,30 @@
+# Entry of the pipeline: configuration, stages in order, targets. README.md says how to run it.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+if not workflow.overwrite_configfiles:  # a configuration is complete in itself: never merge the default into another
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/tabulate.smk"
+include: "workflow/rules/plot.smk"
+include: "workflow/rules/verdict.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        records(".json"),
+        tables(),
+        figures(),
+        f"{RESULTS}/verdict.txt",
+
+
+onsuccess:
+    print(closing_message())

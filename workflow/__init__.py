@@ -1,0 +1,1 @@
+"""The pipeline around the library: rules, schemas and entry points."""

@@ -1,0 +1,137 @@
+# The checked configuration, the grid, and the paths and parameters that rules share.
+import shlex
+import sys
+from pathlib import Path
+
+from baselines.registry import MODELS
+from cdae.datasets.registry import LOADERS
+from workflow.scripts import grid
+from workflow.scripts.closure import code_sha256
+
+if len(workflow.overwrite_configfiles) > 1:
+    sys.exit("config: got several --configfile, expected one: a configuration is complete in itself")
+try:
+    grid.check(config)
+except ValueError as error:
+    sys.exit(f"config: {error}")
+
+# Jobs use the python that runs snakemake, also where its environment was not activated.
+shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+
+RESULTS = config["results_dir"].rstrip("/")
+CELLS = {(cell.dataset, cell.model, str(cell.seed)): cell for cell in grid.cells(config)}
+TABLES = [
+    "log_likelihood.csv",
+    "summary.csv",
+    "summary.md",
+    "summary.tex",
+    "bound_terms.csv",
+    "levels.csv",
+    "diagnostics.csv",
+]
+FIGURES_BY_KIND = {
+    "cdae": ["likelihood_by_levels", "bound_terms", "chain_from_prior", "reconstructions"],
+    "dae": ["parzen_by_chain_steps"],
+}
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9_-]+",
+    model="[A-Za-z0-9_-]+",
+    seed="[0-9]+",
+
+
+def cell_of(wildcards):
+    return CELLS[wildcards.dataset, wildcards.model, wildcards.seed]
+
+
+def user_files(wildcards):
+    """The user's own file of a data set, so that editing it runs the data set's cells again."""
+    return [path for key, path in grid.dataset_options(config, wildcards.dataset).items() if key == "path"]
+
+
+def sample_files(wildcards):
+    """The user's own file of samples that a cell reads."""
+    options = config["models"][cell_of(wildcards).family]
+    return [options["path"]] if options["kind"] == "samples" else []
+
+
+def loader_of(wildcards):
+    return config["datasets"][wildcards.dataset]["loader"]
+
+
+def loader_options(wildcards):
+    return grid.canonical(grid.dataset_options(config, wildcards.dataset))
+
+
+def training_config(wildcards):
+    return grid.canonical(grid.training_config(config, cell_of(wildcards)))
+
+
+def evaluation_config(wildcards):
+    return grid.canonical(grid.evaluation_config(config, cell_of(wildcards)))
+
+
+def data_code(wildcards):
+    return code_sha256("workflow.scripts.prepare_data", [LOADERS[loader_of(wildcards)]])
+
+
+def training_code(wildcards):
+    return code_sha256("workflow.scripts.train", [MODELS[cell_of(wildcards).kind]])
+
+
+def evaluation_code(wildcards):
+    return code_sha256("workflow.scripts.evaluate", [MODELS[cell_of(wildcards).kind]])
+
+
+def row_hashes(wildcards):
+    """The hashes that stand in every row: of the configuration and of all code that the numbers depend on."""
+    code = [data_code(wildcards), training_code(wildcards), evaluation_code(wildcards)]
+    config_hash = grid.config_sha256(config, cell_of(wildcards))
+    return grid.canonical({"config_sha256": config_hash, "code_sha256": grid.sha256(code)})
+
+
+def records(suffix):
+    """One file of every cell's evaluation, in the order of the grid."""
+    return [cell.path(f"{RESULTS}/estimates", suffix) for cell in CELLS.values()]
+
+
+def training_records():
+    return [f"{cell.path(f'{RESULTS}/models', '')}/training.json" for cell in CELLS.values()]
+
+
+def tables():
+    return [f"{RESULTS}/tables/{name}" for name in TABLES]
+
+
+def figure_names():
+    kinds = {cell.kind for cell in CELLS.values()}
+    return ["samples", *(name for kind in FIGURES_BY_KIND if kind in kinds for name in FIGURES_BY_KIND[kind])]
+
+
+def figures():
+    return [
+        f"{RESULTS}/figures/{dataset}/{name}.{suffix}"
+        for dataset in config["datasets"]
+        for name in figure_names()
+        for suffix in ("svg", "png")
+    ]
+
+
+def pictures_of(wildcards):
+    """What the figures of a data set show: the pictures kept by its cells of the first seed of each model."""
+    first = {}
+    for cell in CELLS.values():
+        if cell.dataset == wildcards.dataset:
+            first.setdefault(cell.model, cell)
+    return [cell.path(f"{RESULTS}/pictures", ".npz") for cell in first.values()]
+
+
+def folder_of_output(wildcards, output):
+    return str(Path(output[0]).parent)
+
+
+def closing_message():
+    summary = Path(f"{RESULTS}/tables/summary.md")
+    where = f"tables: {RESULTS}/tables   figures: {RESULTS}/figures"
+    return f"\n{summary.read_text(encoding='utf-8')}\n{where}" if summary.is_file() else where

@@ -1,0 +1,24 @@
+rule evaluate:
+    input:
+        data=f"{RESULTS}/data/{{dataset}}.npz",
+        weights=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/weights.safetensors",
+        training=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/training.json",
+    output:
+        record=f"{RESULTS}/estimates/{{dataset}}/{{model}}/{{seed}}.json",
+        values=f"{RESULTS}/estimates/{{dataset}}/{{model}}/{{seed}}.npz",
+        pictures=f"{RESULTS}/pictures/{{dataset}}/{{model}}/{{seed}}.npz",
+    log:
+        f"{RESULTS}/logs/evaluate/{{dataset}}/{{model}}/{{seed}}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        config=evaluation_config,
+        code=evaluation_code,
+        hashes=row_hashes,
+    message:
+        "evaluate {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "python -m workflow.scripts.evaluate --config {params.config:q} --hashes {params.hashes:q}"
+        " --data {input.data:q} --weights {input.weights:q} --training {input.training:q} --record {output.record:q}"
+        " --values {output.values:q} --pictures {output.pictures:q} > {log:q} 2>&1"

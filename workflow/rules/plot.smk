@@ -1,0 +1,28 @@
+rule plot:
+    input:
+        tables=tables(),
+        data=f"{RESULTS}/data/{{dataset}}.npz",
+        pictures=pictures_of,
+    output:
+        report(
+            expand(f"{RESULTS}/figures/{{{{dataset}}}}/{{name}}.svg", name=figure_names()),
+            category="Figures",
+            subcategory="{dataset}",
+        ),
+        expand(f"{RESULTS}/figures/{{{{dataset}}}}/{{name}}.png", name=figure_names()),
+    log:
+        f"{RESULTS}/logs/plot/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=code_sha256("workflow.scripts.plot", []),
+        figures=figure_names(),
+        tables=lambda wildcards, input: str(Path(input.tables[0]).parent),
+        folder=folder_of_output,
+    message:
+        "draw the figures of {wildcards.dataset}"
+    shell:
+        "python -m workflow.scripts.plot --dataset {wildcards.dataset} --figures {params.figures}"
+        " --tables {params.tables:q} --data {input.data:q} --pictures {input.pictures:q}"
+        " --output-dir {params.folder:q} > {log:q} 2>&1"

@@ -1,0 +1,22 @@
+rule tabulate:
+    input:
+        records=records(".json"),
+        values=records(".npz"),
+    output:
+        report(
+            multiext(f"{RESULTS}/tables/", *TABLES),
+            category="Tables",
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=code_sha256("workflow.scripts.tabulate", []),
+        folder=folder_of_output,
+    message:
+        "make the tables"
+    shell:
+        "python -m workflow.scripts.tabulate --records {input.records:q} --output-dir {params.folder:q}"
+        " > {log:q} 2>&1"

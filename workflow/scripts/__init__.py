@@ -1,0 +1,1 @@
+"""Entry points of the pipeline, one per rule, and what they share."""

@@ -1,0 +1,69 @@
+"""Import closures of our own modules, read from their source, and hashes over them.
+
+A cell of the grid is run again when a file in the closure of its code changes, and only then. Registries map names to
+modules that are imported on use, so they count as no file of the closure: a cell's own entries are named instead, and
+adding a model or a data set runs nothing again.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("cdae", "baselines", "workflow")
+
+
+def module_file(module: str) -> Path | None:
+    """The source file of one of our modules or packages; None if there is none of that name."""
+    base = ROOT.joinpath(*module.split("."))
+    candidates = [base.with_suffix(".py"), base / "__init__.py"]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+@cache
+def direct_imports(module: str) -> frozenset[str]:
+    """Our own modules that one of our modules imports, at its top or within a function."""
+    path = module_file(module)
+    assert path is not None, module
+    return frozenset(name for name in _imported_names(path) if name.split(".")[0] in PACKAGES and module_file(name))
+
+
+def _imported_names(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def import_closure(modules: list[str]) -> list[str]:
+    """The given modules and all of ours that they import, directly or not, sorted."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += direct_imports(module)
+    return sorted(found)
+
+
+def code_sha256(entry: str, targets: list[str]) -> str:
+    """Hash over the closure of an entry point and of the "module:name" targets that it imports through registries."""
+    digest = hashlib.sha256()
+    for target in targets:
+        digest.update(target.encode())
+    for module in import_closure([entry, *(target.split(":")[0] for target in targets)]):
+        if not module.endswith(".registry"):
+            digest.update(module.encode() + _source(module))
+    return digest.hexdigest()
+
+
+@cache
+def _source(module: str) -> bytes:
+    path = module_file(module)
+    assert path is not None, module
+    return path.read_bytes()

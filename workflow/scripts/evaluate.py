@@ -1,0 +1,196 @@
+"""Run every estimator that fits the model of one cell, and record the rows, the per-example values and the pictures.
+
+An estimator that raises, or whose lower bound lies above the exact value, makes a row with status "failed" and its
+reason; the other rows stand.
+"""
+
+import argparse
+import json
+import math
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from workflow.scripts.job import is_failure_of_the_machine, job, reason
+
+N_PICTURES = 64  # samples kept for the figures
+N_POINTS = 2_000  # the same, for data in few dimensions, which are shown as points
+N_RECONSTRUCTIONS = 8
+PAIRED_ERRORS = 5.0  # a lower bound further above the exact value than this many standard errors is a bug
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", required=True, type=json.loads, help="what evaluation depends on, as JSON")
+    parser.add_argument("--hashes", required=True, type=json.loads, help="config_sha256 and code_sha256, as JSON")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--training", required=True)
+    parser.add_argument("--record", required=True)
+    parser.add_argument("--values", required=True)
+    parser.add_argument("--pictures", required=True)
+    args = parser.parse_args()
+    with job():
+        import torch
+
+        from cdae.files import read_json, write_json, write_npz
+
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        torch.exp(torch.zeros(1))
+        training = read_json(args.training)
+        evaluation = Evaluation(args.config, args.data)
+        if training["status"] == "ok":
+            evaluation.run(args.weights)
+        else:
+            evaluation.fail_all(training["reason"])
+        write_npz(args.values, evaluation.values)
+        write_npz(args.pictures, evaluation.pictures)
+        write_json(args.record, evaluation.record() | args.hashes)
+
+
+class Evaluation:
+    """The rows, values and pictures of one cell, as they are made."""
+
+    def __init__(self, config: dict[str, Any], data: str):
+        from baselines.registry import model_class
+        from cdae.data import load_evaluation_set, load_training_set
+
+        self.config, self.options = config, config["options"]
+        self.model_class = model_class(self.options["kind"])
+        self.training_set, self.data = load_training_set(data), load_evaluation_set(data)
+        self.rows: list[dict[str, Any]] = []
+        self.values: dict[str, Any] = {}
+        self.pictures: dict[str, Any] = {}
+        self.levels: dict[str, Any] = {}
+
+    def generator(self, purpose: str) -> Any:
+        from cdae.seeds import generator_from
+
+        c = self.config
+        return generator_from(c["base_seed"], c["dataset"], c["model"], c["seed"], purpose)
+
+    def run(self, weights: str) -> None:
+        """Load the model and run all of its estimators."""
+        import torch
+
+        from cdae import checkpoint
+        from cdae.estimators import estimators_for
+        from cdae.interfaces import Layered, Samples
+
+        model = self.model_class.build(self.options, self.training_set, generator=self.generator("initialisation"))
+        checkpoint.load(model, weights)
+        with torch.no_grad():
+            for name in estimators_for(self.model_class):
+                self.attempt(name, lambda name=name: self.estimate(name, model))
+            if isinstance(model, Samples):
+                self.attempt("pictures of samples", lambda: self.picture_samples(model))
+            if isinstance(model, Layered):
+                self.attempt("pictures of levels", lambda: self.picture_levels(model))
+
+    def estimate(self, name: str, model: Any) -> None:
+        """The rows of one estimator."""
+        from cdae.estimators import ESTIMATORS
+        from cdae.seeds import seed_from
+
+        settings = dict(self.config["estimators"][name])
+        if name == "importance_weighted":
+            settings["subset_seed"] = seed_from(self.config["base_seed"], self.config["dataset"], "test subset")
+        for estimate in ESTIMATORS[name][1](model, self.data, settings, generator=self.generator(name)):
+            self.add(name, estimate)
+
+    def attempt(self, name: str, action: Callable[[], None]) -> None:
+        """Run one part of the evaluation; its own failure becomes a row, and the other parts go on."""
+        try:
+            action()
+        except Exception as error:
+            if is_failure_of_the_machine(error):
+                raise
+            traceback.print_exc()
+            self.rows.append({"estimator": name, "variant": "", "status": "failed", "reason": reason(error)})
+
+    def add(self, name: str, estimate: Any) -> None:
+        """A row with the mean and its standard error, beside the exact value at the same points where it is known."""
+        n = len(estimate.values)
+        row: dict[str, Any] = {
+            "estimator": name,
+            "variant": estimate.variant,
+            "status": "ok",
+            "reason": "",
+            "n_importance_samples": estimate.n_importance_samples,
+            "split": "test",
+            "n_points": n,
+        }
+        if not estimate.values.isfinite().all():
+            row |= {
+                "status": "failed",
+                "reason": f"{int((~estimate.values.isfinite()).sum())} of {n} values not finite",
+            }
+            self.rows.append(row)
+            return
+        row["mean_nats"], row["standard_error_nats"] = _mean_and_error(estimate.values)
+        if self.data.log_density is not None:
+            exact = self.data.log_density[estimate.indices]
+            excess, error = _mean_and_error(estimate.values - exact)
+            row |= {"exact_nats": exact.mean().item(), "excess_nats": excess, "excess_standard_error_nats": error}
+            if excess > PAIRED_ERRORS * error:
+                row["status"] = "failed"
+                row["reason"] = f"{excess:.3g} nats above the exact value, {excess / error:.1f} paired standard errors"
+        if name == "exact":
+            row["model_exact_nats"] = row["mean_nats"]
+        row["diagnostics"] = estimate.diagnostics
+        self.rows.append(row)
+        self.values[f"{name}/{estimate.variant}"] = estimate.values.numpy()
+        self.values[f"{name}/{estimate.variant}/indices"] = estimate.indices.numpy()
+
+    def fail_all(self, why: str) -> None:
+        """Training failed: every estimator that would have run gets a row that says so."""
+        from cdae.estimators import estimators_for
+
+        for name in estimators_for(self.model_class):
+            self.rows.append({"estimator": name, "variant": "", "status": "failed", "reason": why})
+
+    def picture_samples(self, model: Any) -> None:
+        """A few samples of every variant, in the order that the sampler gives them."""
+        n = N_PICTURES if self.data.test.shape[1] > 8 else N_POINTS
+        for samples in model.sample_sets(n, generator=self.generator("pictures")):
+            self.pictures[f"samples/{samples.variant}"] = samples.values.numpy()
+
+    def picture_levels(self, model: Any) -> None:
+        """The chain from the prior, reconstructions at every level, and the errors and variances level by level."""
+        generator = self.generator("levels")
+        n = N_RECONSTRUCTIONS if self.data.test.shape[1] > 8 else N_POINTS
+        self.pictures["path"] = model.ancestral_path(n, generator=generator).numpy()
+        x = self.data.test[:n]
+        noisy = model.infer(x, generator=generator)
+        self.pictures |= {"noisy": noisy.numpy(), "reconstructed": model.denoise(noisy).numpy(), "clean": x.numpy()}
+        train = self.training_set.draw(generator=generator)[: len(self.data.test)]
+        self.levels = {
+            "corruption_std": model.corruption_std[1:].tolist(),
+            "reconstruction_std": model.reconstruction_std.tolist(),
+            "mse_train": model.level_mse(train, generator=generator).tolist(),
+            "mse_test": model.level_mse(self.data.test, generator=generator).tolist(),
+        }
+
+    def record(self) -> dict[str, Any]:
+        """All that the tables need to know of the cell but the per-example values."""
+        return {
+            "dataset": self.config["dataset"],
+            "model": self.config["family"],
+            "kind": self.options["kind"].split("-")[0],
+            "n_levels": self.options.get("n_levels"),
+            "seed": self.config["seed"],
+            "dim": self.data.test.shape[1],
+            "n_intensity_levels": self.training_set.n_intensity_levels,
+            "rows": self.rows,
+            "levels": self.levels,
+        }
+
+
+def _mean_and_error(values: Any) -> tuple[float, float]:
+    """Mean and its standard error, std / sqrt(n)."""
+    return values.mean().item(), values.std().item() / math.sqrt(len(values))
+
+
+if __name__ == "__main__":
+    main()

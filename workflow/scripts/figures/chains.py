@@ -1,0 +1,50 @@
+"""The single DAE's Markov chain: its Parzen estimate and its distance from the start against the number of steps."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from workflow.scripts.figures.material import COLORS, PAGE_WIDTH, Material
+
+
+def parzen_by_chain_steps(material: Material) -> Figure:
+    """Chains from data and from noise; a chain near its training image scores like a copy of it."""
+    rows = material.summary[(material.summary["kind"] == "dae") & (material.summary["n_seeds"] > 0)]
+    parts = rows["variant"].str.extract(r"^(?P<chain>.+) from (?P<start>data|noise), (?P<steps>\d+) steps$")
+    rows = pd.concat([rows, parts.astype({"steps": float})], axis=1)
+    rows["distance"] = [_mean_distance(material.diagnostics, row) for _, row in rows.iterrows()]
+    models = list(dict.fromkeys(rows["model"]))
+    size = (PAGE_WIDTH, 3.6)
+    figure, grid = plt.subplots(2, len(models), figsize=size, squeeze=False, sharex=True, sharey="row")
+    for column, model in enumerate(models):
+        for (chain, start), line in rows[rows["model"] == model].groupby(["chain", "start"], sort=False):
+            style = {
+                "color": COLORS[0] if start == "data" else COLORS[1],
+                "linestyle": "-" if chain == "sampling" else "--",
+                "marker": "o",
+                "markersize": 3.5,
+                "label": f"{chain}, from {start}",
+            }
+            grid[0, column].plot(line["steps"], line["mean_nats"], **style)
+            grid[1, column].plot(line["steps"], line["distance"], **style)
+        grid[0, column].set_title(f"{material.dataset}: {model}")
+        grid[1, column].set(xlabel="chain steps", xscale="log")
+    _controls(material, grid[0])
+    grid[0, 0].set_ylabel("Parzen (nats per example)")
+    grid[1, 0].set_ylabel("rms distance to start\n(data units per dimension)")
+    grid[0, -1].legend(fontsize=6.5)
+    return figure
+
+
+def _mean_distance(diagnostics: pd.DataFrame, row: pd.Series) -> float:
+    same = (diagnostics["model"] == row["model"]) & (diagnostics["variant"] == row["variant"])
+    return diagnostics[same & (diagnostics["diagnostic"] == "rms_distance_to_start")]["value"].mean()
+
+
+def _controls(material: Material, top_row) -> None:
+    """Parzen of real training examples: what a copy of the training set scores."""
+    summary = material.summary
+    controls = summary[(summary["kind"] == "control") & (summary["variant"] == "training examples")]
+    for _, control in controls.iterrows():
+        for axes in top_row:
+            axes.axhline(control["mean_nats"], color="black", linewidth=1.0, linestyle=":", label=control["model"])

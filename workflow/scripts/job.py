@@ -1,0 +1,34 @@
+"""What every job does alike: one thread, one clear line on an error, and the line between two sorts of failure.
+
+A cell's own failure (training that diverges, an estimator's error) is a result and is recorded. A failure of the
+machine (disk, memory) is not: the job fails, and the next run of the pipeline repeats it.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def job() -> Iterator[None]:
+    """One torch thread whatever the machine offers, and errors of the user or the machine as one line, exit 1."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+    try:
+        yield
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error}; free the disk or mend its rights, then run the same command again")
+
+
+def is_failure_of_the_machine(error: Exception) -> bool:
+    """Disk and memory, among them torch's allocator, which raises a plain RuntimeError."""
+    out_of_memory = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, OSError | MemoryError) or out_of_memory or type(error).__name__ == "OutOfMemoryError"
+
+
+def reason(error: Exception) -> str:
+    """One line that names a failure in a table."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError | ArithmeticError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,122 @@
+"""Make every table from the records and the per-example values of all cells.
+
+Long form first: one row per estimate, sorted by identity and never by order of completion. The summary averages over
+seeds and keeps three errors apart: the standard error over test points (of the seed average), the spread between seeds
+and, where the exact value is known, the paired excess over it. No times and no hosts.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cdae.files import read_json, write_text
+from workflow.scripts.job import job
+from workflow.scripts.summary import SUMMARY_KEYS, summarize, to_latex, to_markdown
+
+COLUMNS = [
+    "dataset", "model", "kind", "n_levels", "seed", "estimator", "variant", "n_importance_samples", "split",
+    "n_points", "mean_nats", "standard_error_nats", "bits_per_dim", "exact_nats", "excess_nats",
+    "excess_standard_error_nats", "model_exact_nats", "status", "reason", "config_sha256", "code_sha256",
+]  # fmt: skip
+WHOLE_NUMBERS = ["n_levels", "n_importance_samples", "n_points"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", nargs="+", required=True)
+    parser.add_argument("--output-dir", required=True, type=Path)
+    args = parser.parse_args()
+    with job():
+        records = [read_json(path) for path in args.records]
+        long = long_form(records)
+        values = per_example_values(args.records, records)
+        summary = summarize(long, values)
+        folder = args.output_dir
+        write_csv(folder / "log_likelihood.csv", long)
+        write_csv(folder / "summary.csv", summary)
+        write_text(folder / "summary.md", to_markdown(summary))
+        write_text(folder / "summary.tex", to_latex(summary))
+        write_csv(folder / "bound_terms.csv", bound_terms(records))
+        write_csv(folder / "levels.csv", levels(records))
+        write_csv(folder / "diagnostics.csv", diagnostics(records))
+
+
+def long_form(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row per estimate of every cell, in the order of the configuration."""
+    rows = []
+    for record in records:
+        for row in record["rows"]:
+            rows.append({**{k: v for k, v in {**record, **row}.items() if k in COLUMNS}, **_bits(record, row)})
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return table.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))
+
+
+def _bits(record: dict[str, Any], row: dict[str, Any]) -> dict[str, float]:
+    """Bits per dimension of a row on the dequantized scale; none for data without levels, and none for Parzen."""
+    n_levels = record["n_intensity_levels"]
+    if n_levels is None or row["estimator"] == "parzen" or "mean_nats" not in row:
+        return {}
+    return {"bits_per_dim": float(np.log2(n_levels) - row["mean_nats"] / (record["dim"] * np.log(2.0)))}
+
+
+def per_example_values(paths: list[str], records: list[dict[str, Any]]) -> dict[tuple[Any, ...], np.ndarray]:
+    """Per-example values by (summary keys, seed), from the file beside each record."""
+    found = {}
+    for path, record in zip(paths, records, strict=True):
+        with np.load(Path(path).with_suffix(".npz"), allow_pickle=False) as file:
+            for row in record["rows"]:
+                key = f"{row['estimator']}/{row['variant']}"
+                if row["status"] == "ok" and key in file:
+                    identity = {**record, **row}
+                    found[(*(identity.get(k) for k in SUMMARY_KEYS), record["seed"])] = file[key]
+    return found
+
+
+def bound_terms(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Mean of every term of the lower bound, in nats: one row per cell and term."""
+    rows = []
+    for record in records:
+        for row in record["rows"]:
+            for term, nats in row.get("diagnostics", {}).get("mean_terms", {}).items():
+                rows.append({**_identity(record), "term": term, "mean_nats": nats})
+    columns = ["dataset", "model", "kind", "n_levels", "seed", "term", "mean_nats"]
+    return pd.DataFrame(rows, columns=columns).astype({"n_levels": "Int64"})
+
+
+def levels(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Per corruption level i = 1 .. k: c_i, rho_{i-1} and the denoiser's mean squared error on either split."""
+    rows = []
+    names = ["corruption_std", "reconstruction_std", "mse_train", "mse_test"]
+    for record in records:
+        for i, values in enumerate(zip(*(record["levels"].get(name, []) for name in names), strict=True), start=1):
+            rows.append({**_identity(record), "level": i, **dict(zip(names, values, strict=True))})
+    columns = ["dataset", "model", "kind", "n_levels", "seed", "level", *names]
+    return pd.DataFrame(rows, columns=columns).astype({"n_levels": "Int64"})
+
+
+def diagnostics(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Everything else that an estimator says of itself: effective sample size, bandwidth, chain steps."""
+    rows = []
+    for record in records:
+        for row in record["rows"]:
+            for name, value in row.get("diagnostics", {}).items():
+                if name != "mean_terms":
+                    what = {"estimator": row["estimator"], "variant": row["variant"]}
+                    rows.append({**_identity(record), **what, "diagnostic": name, "value": value})
+    columns = ["dataset", "model", "kind", "n_levels", "seed", "estimator", "variant", "diagnostic", "value"]
+    return pd.DataFrame(rows, columns=columns).astype({"n_levels": "Int64"})
+
+
+def _identity(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: record[key] for key in ("dataset", "model", "kind", "n_levels", "seed")}
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    write_text(path, table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+
+
+if __name__ == "__main__":
+    main()

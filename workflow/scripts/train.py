@@ -1,0 +1,62 @@
+"""Train the model of one cell, or record why it could not be trained."""
+
+import argparse
+import json
+import traceback
+from pathlib import Path
+from typing import Any
+
+from workflow.scripts.job import is_failure_of_the_machine, job, reason
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", required=True, type=json.loads, help="what training depends on, as JSON")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--record", required=True)
+    args = parser.parse_args()
+    with job():
+        import torch
+        from torch import nn
+
+        from cdae import checkpoint
+        from cdae.files import write_json
+
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        try:
+            model, record = train(args.config, args.data)
+        except Exception as error:
+            if is_failure_of_the_machine(error):
+                raise
+            traceback.print_exc()
+            model, record = nn.Module(), {"status": "failed", "reason": reason(error)}
+        checkpoint.save(model, args.weights)
+        write_json(args.record, {**record, "config": args.config, "torch": torch.__version__})
+
+
+def train(config: dict[str, Any], data: str | Path) -> Any:
+    """The trained model and the record of its training."""
+    from baselines.registry import model_class
+    from cdae.data import load_training_set
+    from cdae.interfaces import Trainable
+    from cdae.seeds import generator_from
+
+    options = config["options"]
+    training_set = load_training_set(data)
+    identity = (config["base_seed"], config["dataset"], config["model"], config["seed"])
+    model = model_class(options["kind"]).build(
+        options, training_set, generator=generator_from(*identity, "initialisation")
+    )
+    record: dict[str, Any] = {"status": "ok"}
+    if isinstance(model, Trainable):
+        from cdae.training import fit
+
+        history = fit(model, training_set, **options["training"], generator=generator_from(*identity, "training"))
+        record |= {"n_updates": history.n_updates, "loss": history.loss}
+    return model, record
+
+
+if __name__ == "__main__":
+    main()
