@@ -54,6 +54,7 @@ def use_style() -> None:
     sns.set_theme(style="ticks", palette="colorblind", context="paper", font_scale=0.85)
     mpl.rcParams |= {"svg.hashsalt": "cdae", "savefig.dpi": 200, "figure.constrained_layout.use": True}
     mpl.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+    mpl.rcParams |= {"figure.titlesize": 8, "axes.titlesize": 8}
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -88,7 +89,8 @@ def show_points(axes: Axes, points: np.ndarray, limits: np.ndarray) -> None:
     """The first two coordinates, over fixed limits (2, 2): rows are axes."""
     axes.scatter(points[:, 0], points[:, 1], s=0.6, linewidths=0, color=COLORS[0], rasterized=True)
     axes.set(xlim=limits[0], ylim=limits[1], xticks=[], yticks=[], aspect="equal")
-    sns.despine(ax=axes, left=True, bottom=True)
+    axes.set_axis_on()
+    axes.spines[:].set(visible=True, color="0.8", linewidth=0.5)
 
 
 def point_limits(test: np.ndarray, margin: float = 0.25) -> np.ndarray:

@@ -5,6 +5,7 @@ Data of more than two dimensions that are no images are shown by their first two
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow.scripts.figures.material import PAGE_WIDTH, Material, show
@@ -13,6 +14,7 @@ N_PANEL_COLUMNS = 6
 N_CHAINS = 3
 N_RECONSTRUCTED = 3
 SAMPLES_SIDE = 8
+MAX_PANEL_WIDTH = 0.9  # inches
 
 
 def samples(material: Material) -> Figure:
@@ -27,7 +29,6 @@ def samples(material: Material) -> Figure:
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, (title, values) in zip(grid.flat, panels, strict=False):
-        axes.set_axis_on()
         show(axes, values, material, SAMPLES_SIDE)
         axes.set_title(title, fontsize=5.5)
     figure.suptitle(f"{material.dataset}: samples")
@@ -47,52 +48,54 @@ def _cascades(material: Material) -> dict[str, dict[str, np.ndarray]]:
     return {model: arrays for model, arrays in material.pictures.items() if "path" in arrays}
 
 
+def _grid(n_rows: int, n_columns: int) -> tuple[Figure, np.ndarray]:
+    """Square empty panels, as wide as the page allows and at most MAX_PANEL_WIDTH, with room for titles."""
+    width = min(PAGE_WIDTH / (n_columns + 0.5), MAX_PANEL_WIDTH)
+    size = ((n_columns + 0.5) * width, n_rows * 1.12 * width + 0.5)
+    figure, grid = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    return figure, grid
+
+
+def _row_title(axes: Axes, text: str) -> None:
+    axes.text(-0.15, 0.5, text, transform=axes.transAxes, rotation=90, ha="right", va="center", fontsize=6)
+
+
 def chain_from_prior(material: Material) -> Figure:
     """Ancestral sampling level by level: the prior on the left, data on the right, every cascade ending together."""
     cascades = _cascades(material)
+    n_chains = N_CHAINS if material.is_images else 1
     n_states = max(len(arrays["path"]) for arrays in cascades.values())
-    n_rows = len(cascades) * (N_CHAINS if material.is_images else 1)
-    width = PAGE_WIDTH / (n_states + 2)
-    figure, grid = plt.subplots(n_rows, n_states, figsize=(PAGE_WIDTH, 1.1 * width * n_rows + 0.5), squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    row = 0
-    for model, arrays in cascades.items():
-        path = arrays["path"]
-        first = n_states - len(path)
-        for chain in range(N_CHAINS if material.is_images else 1):
-            for state in range(len(path)):
-                axes = grid[row, first + state]
-                values = path[state, chain : chain + 1] if material.is_images else path[state]
-                show(axes, values, material, 1)
-            if chain == 0:
-                grid[row, first].set_title(model, fontsize=5.5, loc="right")
-            row += 1
-    for state in range(n_states):
-        name = "mean" if state == n_states - 1 else f"$x_{{{n_states - 1 - state}}}$"
-        grid[0, state].text(0.5, 1.75, name, transform=grid[0, state].transAxes, ha="center", fontsize=6)
-    figure.suptitle(f"{material.dataset}: from the prior (left) to the mean of the last step (right)", y=1.06)
+    figure, grid = _grid(len(cascades) * n_chains, n_states)
+    for i, (model, arrays) in enumerate(cascades.items()):
+        path, rows = arrays["path"], grid[i * n_chains : (i + 1) * n_chains, n_states - len(arrays["path"]) :]
+        for chain, state in np.ndindex(rows.shape):
+            values = path[state, chain : chain + 1] if material.is_images else path[state]
+            show(rows[chain, state], values, material, 1)
+        for state, axes in enumerate(rows[0]):
+            level = len(path) - 1 - state
+            axes.set_title(f"$x_{{{level}}}$" if level else "$r(x_1)$", fontsize=6)
+        _row_title(rows[n_chains // 2, 0], model)
+    figure.suptitle(f"{material.dataset}: from the prior (left) to the mean of the last step (right)")
     return figure
 
 
 def reconstructions(material: Material) -> Figure:
     """Corrupted test examples and what the denoiser makes of them, at every level of the deepest cascade."""
-    cascades = _cascades(material)
-    model, arrays = max(cascades.items(), key=lambda item: len(item[1]["noisy"]))
+    model, arrays = max(_cascades(material).items(), key=lambda item: len(item[1]["noisy"]))
     n_levels, n_shown = len(arrays["noisy"]), N_RECONSTRUCTED if material.is_images else 1
-    width = PAGE_WIDTH / (n_levels + 1)
-    size = (PAGE_WIDTH, 2.15 * width * n_shown + 0.6)
-    figure, grid = plt.subplots(2 * n_shown, n_levels + 1, figsize=size, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
+    figure, grid = _grid(2 * n_shown, n_levels + 1)
     for i in range(n_shown):
         chosen = slice(i, i + 1) if material.is_images else slice(None)
         show(grid[2 * i, 0], arrays["clean"][chosen], material, 1)
         for level in range(n_levels):
             show(grid[2 * i, level + 1], arrays["noisy"][level, chosen], material, 1)
             show(grid[2 * i + 1, level + 1], arrays["reconstructed"][level, chosen], material, 1)
-    grid[0, 0].set_title("clean", fontsize=6)
+        _row_title(grid[2 * i, 1], "$x_i$")
+        _row_title(grid[2 * i + 1, 1], "$r(x_i)$")
+    grid[0, 0].set_title("$x_0$", fontsize=6)
     for level in range(n_levels):
         grid[0, level + 1].set_title(f"$i$ = {level + 1}", fontsize=6)
-    figure.suptitle(f"{material.dataset}, {model}: corrupted test examples (upper) and $r(x_i)$ (lower) at every level")
+    figure.suptitle(f"{material.dataset}, {model}: test examples corrupted and denoised at every level")
     return figure
