@@ -47,6 +47,7 @@ class Estimate:
     diagnostics: dict[str, Any] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Cascade(Protocol):
     """The numbers and the network that Eqs. 4 to 11 are written in."""
 
