@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.gaussian import squared_norm, standard_normal
-from cdae.interfaces import SampleSet
+from cdae.interfaces import DivergenceError, SampleSet
 
 CHUNK_ROWS = 1_000  # chains per forward pass; a constant, because results depend on it in their last bits
 MAX_STARTS = 10_000
@@ -82,10 +82,18 @@ class DAE(nn.Module):
         return x + self.corruption_std * standard_normal(x, *x.shape, generator=generator)
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
-        """Set rho^2 to the mean squared error per dimension, over `x` and one corruption of each example."""
+        """Set rho^2 to the mean squared error per dimension, over `x` and one corruption of each example.
+
+        Raises:
+            DivergenceError: if the denoiser's answers are not finite.
+        """
+        chunks = x.split(CHUNK_ROWS)
         with torch.no_grad():
-            errors = [squared_norm(c - self.reconstruct(self.corrupt(c, generator=generator))) for c in x.split(1000)]
-            self.reconstruction_std.copy_((torch.cat(errors).sum() / x.numel()).sqrt())
+            errors = [squared_norm(c - self.reconstruct(self.corrupt(c, generator=generator))) for c in chunks]
+        mse = torch.cat(errors).sum() / x.numel()
+        if not mse.isfinite():
+            raise DivergenceError(f"mean squared error {mse.item()}")
+        self.reconstruction_std.copy_(mse.sqrt())
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
         """Squared error per example, averaged over the batch and over every state that walkback visits."""

@@ -30,12 +30,11 @@ class SampleFile(nn.Module):
         """
         path, dim = options["path"], training_set.values[0].numel()
         samples = read_array(path, "samples")
-        flat = samples.reshape(len(samples), -1) if samples.ndim >= 2 else samples[:, None]
-        if len(flat) == 0 or flat.shape[1] != dim:
+        if samples.size == 0 or samples.ndim == 0 or samples[0].size != dim:
             raise ValueError(f"{path}: samples have shape {samples.shape}, expected (m, ...) with {dim} values each")
-        if not np.issubdtype(flat.dtype, np.floating) or not np.isfinite(flat).all():
+        if not np.issubdtype(samples.dtype, np.floating) or not np.isfinite(samples).all():
             raise ValueError(f"{path}: samples must be finite floats in the data's units (images in [0, 1])")
-        return cls(torch.from_numpy(flat.astype(np.float32)))
+        return cls(torch.from_numpy(samples.reshape(len(samples), dim).astype(np.float32)))
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """The first n_samples rows of the file, or all where there are fewer."""

@@ -83,14 +83,14 @@ class VAE(nn.Module):
         """Minus the bound, a mean over the batch in nats."""
         return -self.bound_terms(x, self.infer(x, generator=generator)).total.mean()
 
-    @torch.no_grad()
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """The same latents decoded to the mean of p(x | z), and to a sample of it."""
         z = standard_normal(self.log_std, n_samples, self.latent_dim, generator=generator)
-        mean = torch.cat([self.decode(part) for part in z.split(CHUNK_ROWS)])
+        with torch.no_grad():
+            mean = torch.cat([self.decode(part) for part in z.split(CHUNK_ROWS)])
         yield SampleSet("last step mean", mean)
         noise = standard_normal(mean, *mean.shape, generator=generator)
-        yield SampleSet("last step sample", mean + self.log_std.exp() * noise)
+        yield SampleSet("last step sample", mean + self.log_std.detach().exp() * noise)
 
     def _log_likelihood(self, x: Tensor, z: Tensor) -> Float[Tensor, "n"]:
         return log_normal(x, self.decode(z), self.log_std.exp())

@@ -26,6 +26,8 @@ def lower_bound(
     model: Bounded, data: EvaluationSet, settings: Settings, *, generator: torch.Generator
 ) -> Iterator[Estimate]:
     """Eq. 4 on the whole test split, averaged over `n_draws` draws of the latents, with the mean of every term."""
+    if settings["n_draws"] < 1:
+        raise ValueError(f"n_draws: got {settings['n_draws']}, expected at least 1")
     chunks = [_mean_terms(model, x, settings["n_draws"], generator) for x in data.test.split(CHUNK_ROWS)]
     terms = BoundTerms(
         torch.cat([c.reconstruction for c in chunks]),
@@ -37,6 +39,7 @@ def lower_bound(
     yield Estimate("", terms.total, torch.arange(len(data.test)), diagnostics={"mean_terms": means})
 
 
+@torch.no_grad()
 def _mean_terms(model: Bounded, x: Tensor, n_draws: int, generator: torch.Generator) -> BoundTerms:
     draws = [elbo(model, x, generator=generator) for _ in range(n_draws)]
     return BoundTerms(
@@ -54,9 +57,9 @@ def importance_weighted(
     subset_generator = generator_from(settings["subset_seed"])
     indices = torch.randperm(len(data.test), generator=subset_generator)[:n_points].sort().values
     chunks = data.test[indices].split(CHUNK_ROWS)
-    log_weights = torch.cat(
-        [log_importance_weights(model, x, n_importance_samples=n_draws, generator=generator) for x in chunks], dim=1
-    )
+    with torch.no_grad():
+        weights = [log_importance_weights(model, x, n_importance_samples=n_draws, generator=generator) for x in chunks]
+    log_weights = torch.cat(weights, dim=1)
     diagnostics = {
         "mean_effective_sample_size": effective_sample_size(log_weights).mean().item(),
         "mean_log_weight_std": log_weights.std(0, correction=0).mean().item(),
@@ -83,7 +86,9 @@ def exact(
     model: Tractable, data: EvaluationSet, settings: Settings, *, generator: torch.Generator
 ) -> Iterator[Estimate]:
     """The model's own log density in closed form, on the whole test split."""
-    yield Estimate("", model.log_prob(data.test), torch.arange(len(data.test)))
+    with torch.no_grad():
+        values = model.log_prob(data.test)
+    yield Estimate("", values, torch.arange(len(data.test)))
 
 
 ESTIMATORS: dict[str, tuple[type, Callable[..., Iterator[Estimate]]]] = {

@@ -1,4 +1,4 @@
-"""What the parts of the suite promise one another: Protocols and result records.
+"""What the parts of the suite promise one another: Protocols, result records and one error.
 
 Estimators see these Protocols and never a concrete model, so which estimator runs on which model follows from the
 methods that the model has. Not here: any computation. Imports nothing of ours.
@@ -11,6 +11,13 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+
+class DivergenceError(ArithmeticError):
+    """Training reached a number that is not finite."""
+
+    def __init__(self, what: str):
+        super().__init__(f"training diverged: {what}, expected finite; lower learning_rate or raise first_std")
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Estimate:
     diagnostics: dict[str, Any] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Cascade(Protocol):
     """The numbers and the network that Eqs. 4 to 11 are written in."""
 

@@ -18,7 +18,7 @@ from cdae.corruption import SCHEDULES, NoiseSchedule, corrupt
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, mlp
 from cdae.gaussian import squared_norm, standard_normal
-from cdae.interfaces import BoundTerms, SampleSet
+from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
 
 CHUNK_ROWS = 1_000  # examples per forward pass; a constant, because results depend on it in their last bits
 LOSSES = ("shrunk", "shrunk_uniform", "full")
@@ -125,8 +125,14 @@ class CDAE(nn.Module):
         return total / x.numel()
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
-        """Set every rho_i by Eq. 9, its expectation taken over `x` and one corruption of each example."""
+        """Set every rho_i by Eq. 9, its expectation taken over `x` and one corruption of each example.
+
+        Raises:
+            DivergenceError: if the denoiser's answers are not finite.
+        """
         mse = self.level_mse(x, generator=generator)
+        if not mse.isfinite().all():
+            raise DivergenceError(f"mean squared errors {mse.tolist()} of the levels")
         self.reconstruction_std.copy_(objective.optimal_reconstruction_std(self.corruption_std, mse))
 
     @torch.no_grad()

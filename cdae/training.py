@@ -14,14 +14,10 @@ from torch import Tensor
 from torch.optim.adam import adam  # the functional form: the Adam class imports the compiler, a second per process
 
 from cdae.data import TrainingSet
-from cdae.interfaces import Trainable
+from cdae.interfaces import DivergenceError, Trainable
 from cdae.seeds import spawn
 
 REFIT_EXAMPLES = 2_000  # for the refit before each epoch; the last one uses all
-
-
-class DivergenceError(ArithmeticError):
-    """Training reached a loss that is not finite."""
 
 
 @dataclass
@@ -75,7 +71,7 @@ def fit(
         progress: called with one line about ten times in a run.
 
     Raises:
-        DivergenceError: if the loss becomes NaN or infinite.
+        DivergenceError: if the loss, the parameters or what is refitted become NaN or infinite.
         ValueError: if a count or the learning rate is not positive.
     """
     for name, value in [("n_updates", n_updates), ("batch_size", batch_size), ("learning_rate", learning_rate)]:
@@ -99,15 +95,14 @@ def fit(
         if update >= next_report * n_updates:
             progress(f"update {update} of {n_updates}: loss {history.loss[-1]:.4g}")
             next_report += 0.1
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise DivergenceError(f"parameters that are not finite after {update} updates")
     model.refit(training_set.draw(generator=dequantization), generator=refitting)
     return history
 
 
 def _record(history: History, mean_loss: float, update: int) -> None:
     if not math.isfinite(mean_loss):
-        raise DivergenceError(
-            f"training diverged: mean loss {mean_loss} after {update} updates, expected a finite number; "
-            "lower learning_rate or raise first_std"
-        )
+        raise DivergenceError(f"mean loss {mean_loss} after {update} updates")
     history.loss.append(mean_loss)
     history.n_updates.append(update)

@@ -4,8 +4,9 @@ uint8 images are dequantized with 256 levels. Real-valued images are taken as co
 1/255 they are discrete after all, and a density of them would be unbounded, so they are refused.
 """
 
+import zlib
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -37,18 +38,22 @@ def read_array(path: str, key: str) -> np.ndarray:
     if not Path(path).is_file():
         raise ValueError(f"{path}: no such file; give the path of an npz file with an array {key!r}")
     try:
+        if not is_zipfile(path):
+            raise ValueError(f"is not a complete npz file; save with numpy.savez({key}=...)")
         with np.load(path, allow_pickle=False) as file:
             if key not in file:
                 raise ValueError(f"has the arrays {sorted(file)}, expected {key!r}; save with numpy.savez({key}=...)")
             return np.asarray(file[key])
-    except (ValueError, EOFError, OSError, TypeError, BadZipFile) as error:
+    except (ValueError, EOFError, OSError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
 def check_images(images: np.ndarray, path: str) -> None:
     """Raise ValueError unless the array is what the module docstring asks for."""
-    if images.ndim < 2 or len(images) < MIN_ROWS:
-        raise ValueError(f"{path}: images have shape {images.shape}, expected (n, ...) with n of at least {MIN_ROWS}")
+    if images.ndim < 2 or len(images) < MIN_ROWS or images.size == 0:
+        raise ValueError(
+            f"{path}: images have shape {images.shape}, expected (n, ...) with n of at least {MIN_ROWS}, not empty"
+        )
     if images.dtype == np.uint8:
         return
     if not np.issubdtype(images.dtype, np.floating):

@@ -1,0 +1,1 @@
+"""The test suite: one file per library module, and exact answers in `oracles`."""

@@ -1,0 +1,221 @@
+"""Loaders: exact densities of the toys, exact splits of the digits, and every way a user's file can be wrong."""
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+from cdae.data import prepare
+from cdae.datasets import arrays, digits, toy
+from cdae.datasets.registry import LOADERS, loader
+from tests.helpers import assert_mean, assert_moments
+
+
+def test_every_registered_loader_exists():
+    assert all(callable(loader(name)) for name in LOADERS)
+
+
+@pytest.mark.parametrize("name", ["gaussian_8d", "mixture_2d", "digits"])
+def test_loaders_are_reproducible_and_pass_their_own_check(name):
+    one, other = loader(name)(), loader(name)()
+    one.check(name)
+    assert np.array_equal(one.train, other.train) and np.array_equal(one.test, other.test)
+
+
+@pytest.mark.parametrize("name", ["gaussian_8d", "mixture_2d"])
+def test_toys_have_their_sizes_and_distinct_splits(name):
+    raw = loader(name)()
+    assert [len(split) for split in (raw.train, raw.validation, raw.test)] == [10_000, 2_000, 10_000]
+    assert len(np.unique(np.concatenate([raw.train, raw.validation, raw.test]), axis=0)) == 22_000
+    assert raw.train.dtype == np.float32 and raw.n_intensity_levels is None and not raw.unit_interval
+
+
+def test_gaussian_log_density_equals_scipy_and_describes_the_draws():
+    raw = loader("gaussian_8d")()
+    exact = multivariate_normal(np.linspace(-1.0, 2.5, 8), 2.25 * np.eye(8))
+    np.testing.assert_allclose(raw.log_density(raw.test[:100].astype(float)), exact.logpdf(raw.test[:100]), rtol=1e-12)
+    assert_moments(raw.train, exact.mean, exact.cov)
+
+
+def test_mixture_log_density_equals_scipy_and_describes_the_draws():
+    """Six unequal modes on a circle: the share of draws nearest to each is its weight."""
+    raw = loader("mixture_2d")()
+    angles = np.arange(6) * np.pi / 3
+    means, weights = 4.0 * np.stack([np.cos(angles), np.sin(angles)], 1), np.arange(1, 7) / 21
+    x = raw.test[:100].astype(float)
+    terms = [
+        np.log(w) + multivariate_normal(m, 0.25 * np.eye(2)).logpdf(x) for m, w in zip(means, weights, strict=True)
+    ]
+    np.testing.assert_allclose(raw.log_density(x), logsumexp(np.stack(terms), axis=0), rtol=1e-12)
+    nearest = np.square(raw.train[:, None] - means).sum(2).argmin(1)
+    assert_mean(nearest[:, None] == np.arange(6), weights)
+    assert_mean(np.square(raw.train - means[nearest]), 0.25)
+
+
+@pytest.mark.parametrize(("name", "dim"), [("gaussian_8d", 8), ("mixture_2d", 2)])
+def test_toy_densities_integrate_to_one(name, dim):
+    """By importance sampling from a wider Gaussian, within 5 standard errors."""
+    proposal = multivariate_normal(
+        np.zeros(dim) + (0.75 if dim == 8 else 0.0), (4.0 if dim == 8 else 12.0) * np.eye(dim)
+    )
+    x = proposal.rvs(100_000, random_state=np.random.default_rng(0))
+    density = {"gaussian_8d": toy.gaussian_log_density, "mixture_2d": toy.mixture_log_density}[name]
+    assert_mean(np.exp(density(x) - proposal.logpdf(x)), 1.0)
+
+
+def test_prepared_toy_carries_the_exact_density_of_its_test_points(tmp_path):
+    raw = loader("gaussian_8d")()
+    prepare(raw, "gaussian_8d", tmp_path / "data.npz")
+    with np.load(tmp_path / "data.npz") as file:
+        np.testing.assert_array_equal(file["test_log_density"], raw.log_density(file["test_continuous"].astype(float)))
+
+
+def test_digits_are_split_without_loss_or_repetition():
+    """1,097 + 300 + 400 images, which together are all 1,797, each as often as scikit-learn has it."""
+    from sklearn.datasets import load_digits
+
+    raw = digits.load()
+    assert [len(split) for split in (raw.train, raw.validation, raw.test)] == [1_097, 300, 400]
+    together = np.concatenate([raw.train, raw.validation, raw.test])
+    everything = load_digits().data.astype(np.uint8)
+    assert sorted(map(bytes, together)) == sorted(map(bytes, everything))
+    assert raw.n_intensity_levels == 17 and together.max() == 16 and raw.image_shape == (8, 8)
+
+
+def test_digits_are_shuffled_before_they_are_split():
+    """Writers come in order in the source; the first images of it are spread over all splits."""
+    from sklearn.datasets import load_digits
+
+    train = set(map(bytes, digits.load().train))
+    first = sum(bytes(image) in train for image in load_digits().data.astype(np.uint8)[:400])
+    assert 200 < first < 290
+
+
+def test_other_digits_than_the_known_ones_are_refused(monkeypatch):
+    monkeypatch.setattr(digits, "SHA256", "0" * 64)
+    with pytest.raises(ValueError, match=r"digits: sha256 of the pixels is .* install the pinned scikit-learn"):
+        digits.load()
+
+
+RNG = np.random.default_rng(0)
+GOOD = RNG.integers(0, 256, (205, 4, 3), dtype=np.uint8)
+
+
+def write(tmp_path, **named) -> str:
+    np.savez(tmp_path / "images.npz", **named)
+    return str(tmp_path / "images.npz")
+
+
+@pytest.mark.parametrize("shape", [(205, 12), (205, 4, 3), (205, 2, 2, 3)])
+def test_levels_of_a_user_are_split_without_loss(shape, tmp_path):
+    """80 / 10 / 10 percent, every image once, 256 levels."""
+    raw = arrays.load(write(tmp_path, images=GOOD.reshape(shape), labels=np.zeros(205)))
+    assert [len(split) for split in (raw.train, raw.validation, raw.test)] == [165, 20, 20]
+    together = np.concatenate([raw.train, raw.validation, raw.test])
+    assert sorted(map(bytes, together)) == sorted(map(bytes, GOOD.reshape(205, 12)))
+    assert raw.n_intensity_levels == 256 and raw.unit_interval
+    assert raw.image_shape == (shape[1:] if len(shape) > 2 else None)
+    assert not np.array_equal(together, GOOD.reshape(205, 12))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_real_images_of_a_user_are_taken_as_they_are(dtype, tmp_path):
+    images = RNG.random((120, 5)).astype(dtype)
+    raw = arrays.load(write(tmp_path, images=images))
+    assert raw.n_intensity_levels is None and raw.unit_interval
+    assert sorted(map(tuple, np.concatenate([raw.train, raw.validation, raw.test]))) == sorted(map(tuple, images))
+    prepare(raw, "own", tmp_path / "prepared.npz")
+
+
+def with_value(value: float) -> np.ndarray:
+    images = RNG.random((150, 4))
+    images[3, 2] = value
+    return images
+
+
+BAD_ARRAYS = {
+    "nan": (with_value(np.nan), "1 values of images are NaN or infinite, expected finite; remove or repair them"),
+    "infinite": (with_value(np.inf), "1 values of images are NaN or infinite"),
+    "too few rows": (GOOD[:99], r"images have shape \(99, 4, 3\), expected \(n, ...\) with n of at least 100"),
+    "one dimension": (np.zeros(500, np.uint8), r"images have shape \(500,\), expected \(n, ...\)"),
+    "no pixels": (np.zeros((500, 0), np.uint8), r"images have shape \(500, 0\), expected \(n, ...\)"),
+    "no real pixels": (np.zeros((500, 0)), r"images have shape \(500, 0\), expected \(n, ...\)"),
+    "above one": (255.0 * RNG.random((150, 4)), r"images lie in \[.*\], expected \[0, 1\]; rescale, or save .* uint8"),
+    "below zero": (with_value(-0.1), r"images lie in \[-0.1, .*\], expected \[0, 1\]"),
+    "integers": (GOOD.astype(np.int64), "images have dtype int64, expected uint8 or floats in "),
+    "booleans": (GOOD > 100, "images have dtype bool, expected uint8 or floats"),
+    "complex": (GOOD.astype(complex), "images have dtype complex128, expected uint8 or floats"),
+    "words": (np.array([["a"]] * 100), "images have dtype <U1, expected uint8 or floats"),
+    "objects": (np.array([[None]] * 100), "Object arrays cannot be loaded"),
+    "levels as doubles": (GOOD / 255.0, "images are multiples of 1/255, so not continuous; save the levels .* uint8"),
+    "levels as floats": ((GOOD / 255.0).astype(np.float32), "images are multiples of 1/255"),
+    "binary": ((GOOD > 100).astype(float), "images are multiples of 1/255"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ARRAYS)
+def test_images_that_cannot_be_used_are_refused_with_the_reason(name, tmp_path):
+    images, message = BAD_ARRAYS[name]
+    with pytest.raises(ValueError, match=rf"images\.npz: .*{message}"):
+        arrays.load(write(tmp_path, images=images))
+
+
+def test_a_file_without_images_says_what_it_has(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"images\.npz: has the arrays \['labels', 'x'\], expected 'images'; save with"
+    ):
+        arrays.load(write(tmp_path, x=GOOD, labels=np.zeros(205)))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"absent\.npz: no such file; give the path of an npz file"):
+        arrays.load(str(tmp_path / "absent.npz"))
+
+
+def test_a_folder_is_not_a_file(tmp_path):
+    with pytest.raises(ValueError, match="no such file"):
+        arrays.load(str(tmp_path))
+
+
+def truncated(tmp_path) -> bytes:
+    np.savez(tmp_path / "whole.npz", images=GOOD)
+    return (tmp_path / "whole.npz").read_bytes()[:-300]
+
+
+def damaged(tmp_path) -> bytes:
+    np.savez(tmp_path / "whole.npz", images=GOOD)
+    content = bytearray((tmp_path / "whole.npz").read_bytes())
+    content[1_000] ^= 0xFF
+    return bytes(content)
+
+
+def damaged_compressed(tmp_path) -> bytes:
+    np.savez_compressed(tmp_path / "whole.npz", images=GOOD)
+    content = bytearray((tmp_path / "whole.npz").read_bytes())
+    content[60:400] = b"\xff" * 340
+    return bytes(content)
+
+
+def single_array(tmp_path) -> bytes:
+    np.save(tmp_path / "whole.npy", GOOD)
+    return (tmp_path / "whole.npy").read_bytes()
+
+
+NOT_AN_NPZ = r"is not a complete npz file; save with numpy\.savez\(images=\.\.\.\)"
+CORRUPT = {
+    "empty": (lambda tmp_path: b"", NOT_AN_NPZ),
+    "nonsense": (lambda tmp_path: b"not an npz file at all", NOT_AN_NPZ),
+    "begins like a zip": (lambda tmp_path: b"PK\x03\x04 but no zip", NOT_AN_NPZ),
+    "bare array": (single_array, NOT_AN_NPZ),
+    "truncated": (truncated, NOT_AN_NPZ),
+    "one wrong byte": (damaged, "Bad CRC-32"),
+    "broken compression": (damaged_compressed, "while decompressing"),
+}
+
+
+@pytest.mark.parametrize("name", CORRUPT)
+def test_corrupt_files_are_refused_with_the_reason(name, tmp_path):
+    make, message = CORRUPT[name]
+    (tmp_path / "images.npz").write_bytes(make(tmp_path))
+    with pytest.raises(ValueError, match=rf"images\.npz: .*{message}"):
+        arrays.load(str(tmp_path / "images.npz"))

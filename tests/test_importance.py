@@ -1,0 +1,165 @@
+"""Importance weights (Eq. 11) against the exact joint density, and IW-M against the exact log density."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from cdae import bound, gaussian, importance
+from cdae.corruption import NoiseSchedule
+from cdae.model import CDAE
+from tests.helpers import LinearDenoiser, assert_mean, linear_cascade, quadrature, seeded
+from tests.oracles.linear_gaussian import LinearGaussianCascade
+
+
+def ratio_errors(model: CDAE, oracle: LinearGaussianCascade, seed: int) -> np.ndarray:
+    """Relative errors of the log weights at random states, against log p(x_0..k) - log q(x_1..k | x_0)."""
+    states = np.random.default_rng(seed).standard_normal((6, oracle.n_levels + 1, oracle.dim))
+    x, noisy = torch.from_numpy(states[:, 0]), torch.from_numpy(states[:, 1:]).permute(1, 0, 2)
+    flat = states.reshape(6, -1)
+    exact = oracle.log_joint(flat) - oracle.log_inference(flat)
+    return np.abs(importance.log_weights(model, x, noisy).numpy() / exact - 1.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_log_weights_are_joint_over_inference(seed):
+    """The ratio of Eq. 11 point by point: pins every factor, its level, its constant and its sign."""
+    assert (ratio_errors(*linear_cascade(seed, dim=3, n_levels=4), seed) < 1e-11).all()
+
+
+def swap_the_ratio(model):
+    return lambda x, mean, std: -gaussian.log_normal(x, mean, std)
+
+
+def forget_the_prior(model):
+    return lambda x, mean, std: gaussian.log_normal(x, mean, std) * (0.0 if mean is model.prior_mean else 1.0)
+
+
+def variance_for_std(model):
+    return lambda x, mean, std: gaussian.log_normal(x, mean, std.square())
+
+
+@pytest.mark.parametrize("mutant", [swap_the_ratio, forget_the_prior, variance_for_std])
+def test_mutants_of_the_weights_are_seen(mutant, monkeypatch):
+    model, oracle = linear_cascade(0, dim=3, n_levels=4)
+    monkeypatch.setattr(importance, "log_normal", mutant(model))
+    assert (ratio_errors(model, oracle, 0) > 1e-3).all()
+
+
+def test_expected_log_weight_is_the_expected_bound():
+    """IW-1 and Eq. 4 have the same mean, exactly: both are quadratic in the noise of all levels together."""
+    model, _ = linear_cascade(3, dim=3, n_levels=4)
+    x = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+    noise = quadrature(12).reshape(24, 4, 3).permute(1, 0, 2)
+    noisy = x + model.corruption_std[1:, None, None] * noise
+    log_weights = importance.log_weights(model, x.expand(24, -1), noisy)
+    bounds = bound.bound_terms(model, x.expand(24, -1), noisy).total
+    assert log_weights.mean().item() == pytest.approx(bounds.mean().item(), rel=1e-12)
+    assert log_weights.std() > 0.1
+
+
+def finite_variance_cascade() -> tuple[CDAE, LinearGaussianCascade]:
+    """Two dimensions, two levels, not symmetric, and rho_i^2 < 2 c_i^2: weights of finite variance."""
+    matrix, bias = np.array([[0.6, 0.2], [-0.1, 0.5]]), np.array([0.3, -0.2])
+    data_mean, data_std, rho = np.array([0.5, -0.5]), np.array([1.0, 0.7]), np.array([0.6, 0.75])
+    model = CDAE(
+        LinearDenoiser(matrix, bias),
+        NoiseSchedule((0.0, 0.6, 1.2)),
+        data_mean=torch.from_numpy(data_mean),
+        data_std=torch.from_numpy(data_std),
+    )
+    model.reconstruction_std.copy_(torch.from_numpy(rho))
+    c = np.array([0.0, 0.6, 1.2])
+    return model, LinearGaussianCascade(matrix, bias, c, rho, data_mean, np.sqrt(data_std**2 + 1.44))
+
+
+def draw_log_weights(x: np.ndarray, n_importance_samples: int, n_copies: int, seed: int) -> np.ndarray:
+    model, _ = finite_variance_cascade()
+    copies = torch.from_numpy(x).expand(n_copies, -1)
+    draws = importance.log_importance_weights(
+        model, copies, n_importance_samples=n_importance_samples, generator=seeded(seed)
+    )
+    return draws.numpy()
+
+
+@pytest.mark.parametrize("x", [np.array([0.2, -0.4]), np.array([1.5, 1.0])])
+def test_weights_are_unbiased_for_the_density_and_iw_converges_to_its_log(x):
+    """E[w] = p(x_0), and IW-M at M = 200,000 is the exact log density, each to 5 of its own standard errors."""
+    _, oracle = finite_variance_cascade()
+    log_weights = draw_log_weights(x, 200, 1_000, seed=0).reshape(-1, 1)
+    ratios = np.exp(log_weights[:, 0] - oracle.log_prob(x))
+    assert_mean(ratios, 1.0)
+    estimate = importance.log_likelihood(torch.from_numpy(log_weights)).item()
+    error = ratios.std() / ratios.mean() / math.sqrt(len(ratios))
+    assert error < 0.02
+    assert abs(estimate - oracle.log_prob(x)) < 5 * error
+
+
+def test_iw_is_below_the_log_density_and_increases_in_m():
+    """Paired over repetitions that share their draws; each step is at least 5 standard errors."""
+    x, n_copies = np.array([0.2, -0.4]), 3_000
+    _, oracle = finite_variance_cascade()
+    log_weights = torch.from_numpy(draw_log_weights(x, 100, n_copies, seed=1))
+    estimates = [importance.log_likelihood(log_weights[:m]).numpy() for m in (1, 10, 100)]
+    estimates.append(np.full(n_copies, oracle.log_prob(x)))
+    for low, high in pairwise(estimates):
+        difference = high - low
+        assert difference.mean() > 5 * difference.std() / math.sqrt(n_copies)
+
+
+def test_rows_are_draws_and_their_number_is_the_one_asked_for():
+    model, _ = finite_variance_cascade()
+    x = torch.zeros(4, 2, dtype=torch.float64)
+    log_weights = importance.log_importance_weights(model, x, n_importance_samples=7, generator=seeded(2))
+    assert log_weights.shape == (7, 4) and log_weights.dtype == torch.float64
+    assert len(log_weights.unique()) == 28
+    generator = seeded(2)
+    first = model.log_weights(x, model.infer(x, generator=generator))
+    assert torch.equal(log_weights[0], first)
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_no_importance_samples_are_refused(n):
+    model, _ = finite_variance_cascade()
+    x = torch.zeros(1, 2, dtype=torch.float64)
+    with pytest.raises(ValueError, match=f"n_importance_samples: got {n}, expected at least 1"):
+        importance.log_importance_weights(model, x, n_importance_samples=n, generator=seeded(0))
+
+
+def assert_log_of_the_average_weight() -> None:
+    for offset in (-1e5, 0.0, 1e5):
+        log_weights = torch.tensor([[0.0, 1.0], [math.log(3.0), 1.0]], dtype=torch.float64) + offset
+        estimate = importance.log_likelihood(log_weights)
+        expected = torch.tensor([math.log(2.0), 1.0], dtype=torch.float64) + offset
+        torch.testing.assert_close(estimate, expected, rtol=0.0, atol=1e-9)
+
+
+def test_log_likelihood_is_the_log_of_the_average_weight_at_any_scale():
+    """Pins the shift by the largest weight and the division by M."""
+    assert_log_of_the_average_weight()
+
+
+MUTANT_MEANS = {
+    "no shift before exp": lambda values: values.exp().mean(0).log(),
+    "divided by M - 1": lambda values: torch.logsumexp(values, 0) - math.log(len(values) - 1),
+    "divided by the number of examples": lambda values: torch.logsumexp(values, 0) - math.log(values.shape[1] + 1),
+    "not divided": lambda values: torch.logsumexp(values, 0),
+    "mean of logs": lambda values: values.mean(0),
+}
+
+
+@pytest.mark.parametrize("name", MUTANT_MEANS)
+def test_mutants_of_the_average_are_seen(name, monkeypatch):
+    monkeypatch.setattr(importance, "log_mean_exp", MUTANT_MEANS[name])
+    with pytest.raises(AssertionError):
+        assert_log_of_the_average_weight()
+
+
+def test_effective_sample_size_counts_equal_weights():
+    """M for equal weights, 1 where one dominates, (sum w)^2 / sum w^2 between, at any scale."""
+    rows = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1e-30, 2.0], [1.0, 1e-30, 3.0]], dtype=torch.float64)
+    expected = torch.tensor([3.0, 1.0, 36.0 / 14.0], dtype=torch.float64)
+    for offset in (-1e4, 0.0, 1e4):
+        torch.testing.assert_close(importance.effective_sample_size(rows.log() + offset), expected, rtol=1e-9, atol=0.0)
