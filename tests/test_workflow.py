@@ -25,6 +25,7 @@ class Project:
 
     def __init__(self, folder):
         self.folder = Path(folder)
+        self.folder.mkdir(parents=True)
         for name in SOURCES:
             source = ROOT / name
             if source.is_dir():
@@ -49,7 +50,7 @@ class Project:
         """What a run would do now: the messages of its train and evaluate jobs, sorted."""
         lines = self.run("-n", config=config).stdout.splitlines()
         messages = [line.split(": ", 1)[-1].strip() for line in lines]
-        return sorted({m for m in messages if m.startswith(("train ", "evaluate "))})
+        return sorted({m for m in messages if m.startswith(("train ", "evaluate ")) and " on " in m})
 
     def write_config(self, name, change):
         """A configuration of its own: the smoke grid, changed, with its own results_dir."""

@@ -1,7 +1,7 @@
 """The user's own images: an npz file with `images` (n, ...), uint8 or float in [0, 1], and optionally `labels` (n,).
 
-uint8 images are dequantized with 256 levels. Real-valued images are taken as continuous; if they are multiples of
-1/255 they are discrete after all, and a density of them would be unbounded, so they are refused.
+uint8 images are dequantized with 256 levels. Real-valued images are taken as continuous; if they have at most 256
+distinct values they are discrete after all, and a density of them would be unbounded, so they are refused.
 """
 
 import zlib
@@ -14,6 +14,7 @@ from cdae.data import RawData
 from cdae.seeds import seed_from
 
 MIN_ROWS = 100
+MAX_DISCRETE_VALUES = 256
 
 
 def load(path: str) -> RawData:
@@ -68,5 +69,8 @@ def check_images(images: np.ndarray, path: str) -> None:
         raise ValueError(
             f"{path}: images lie in [{low:g}, {high:g}], expected [0, 1]; rescale, or save levels as uint8"
         )
-    if np.abs(images * 255 - np.round(images * 255)).max() < 1e-4:
-        raise ValueError(f"{path}: images are multiples of 1/255, so not continuous; save the levels 0..255 as uint8")
+    if (n_distinct := len(np.unique(images))) <= MAX_DISCRETE_VALUES:
+        raise ValueError(
+            f"{path}: images have only {n_distinct} distinct values, so a density of them is unbounded; save the levels "
+            "0 .. 255 as uint8, which are dequantized"
+        )
