@@ -47,6 +47,7 @@ class Estimate:
     diagnostics: dict[str, Any] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Cascade(Protocol):
     """The numbers and the network that Eqs. 4 to 11 are written in."""
 
@@ -67,6 +68,13 @@ class Trainable(Protocol):
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None: ...
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]: ...
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """Is fitted to the training data in one call, in place of gradient training; before it, its buffers are NaN."""
+
+    def fit_closed_form(self, training_set: Any, *, generator: torch.Generator) -> None: ...  # a cdae.data.TrainingSet
 
 
 @runtime_checkable
