@@ -1,7 +1,7 @@
 """Which class a configuration means: kind -> "module:class", imported on use.
 
 Every class has `build(options, training_set, *, generator)`, which makes an untrained model; what else it offers
-decides which estimators run on it (`cdae.interfaces`).
+decides how it is trained, if at all (`Trainable`, `Fitted`), and which estimators run on it (`cdae.interfaces`).
 """
 
 from importlib import import_module
@@ -12,6 +12,8 @@ MODELS = {
     "vae": "baselines.vae:VAE",
     "samples": "baselines.samples:SampleFile",
     "control-gaussian": "baselines.controls:GaussianControl",
+    "control-k-means": "baselines.k_means:KMeansControl",
+    "control-ppca": "baselines.controls:PPCAControl",
     "control-training-samples": "baselines.controls:TrainingSamplesControl",
 }
 

@@ -18,6 +18,7 @@ from cdae.files import write_npz
 from cdae.seeds import seed_from
 
 SPLITS = ("train", "validation", "test")
+COVARIANCE_ROWS = 5_000  # examples in double precision at a time
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,18 @@ class TrainingSet:
             mean, variance = mean + 0.5, variance + 1.0 / 12.0
             mean, variance = mean / self.n_intensity_levels, variance / self.n_intensity_levels**2
         return DataSummary(mean, variance.sqrt(), variance.mean().sqrt().item(), self.unit_interval)
+
+    def covariance(self) -> Float[Tensor, "dim dim"]:
+        """Covariance of the dequantized data, float64: that of the levels, with the noise's 1/12 on the diagonal."""
+        mean, dim = self.values.mean(0, dtype=torch.float64), self.values.shape[1]
+        covariance = torch.zeros(dim, dim, dtype=torch.float64)
+        for chunk in self.values.split(COVARIANCE_ROWS):
+            centred = chunk.double() - mean
+            covariance.addmm_(centred.T, centred, alpha=1.0 / len(self))
+        if self.n_intensity_levels is None:
+            return covariance
+        covariance.diagonal().add_(1.0 / 12.0)
+        return covariance.div_(self.n_intensity_levels**2)
 
 
 def load_training_set(path: str | Path) -> TrainingSet:

@@ -78,6 +78,13 @@ class Trainable(Protocol):
 
 
 @runtime_checkable
+class Fitted(Protocol):
+    """Is fitted to the training data in one call, in place of gradient training; before it, its buffers are NaN."""
+
+    def fit_closed_form(self, training_set: Any, *, generator: torch.Generator) -> None: ...  # a cdae.data.TrainingSet
+
+
+@runtime_checkable
 class Bounded(Protocol):
     """Has an evidence lower bound."""
 

@@ -10,8 +10,10 @@ from typing import Any
 
 LOADERS = {
     "digits": "cdae.datasets.digits:load",
+    "fashion_mnist": "cdae.datasets.images:load_fashion_mnist",
     "gaussian_8d": "cdae.datasets.toy:load_gaussian_8d",
     "mixture_2d": "cdae.datasets.toy:load_mixture_2d",
+    "mnist": "cdae.datasets.images:load_mnist",
     "npz": "cdae.datasets.arrays:load",
 }
 

@@ -1,0 +1,80 @@
+"""k-means centres of the training images as "samples": a blurred copy of the training set.
+
+A Parzen estimate prefers them to the images themselves, and to most models, because a centre is close to many images:
+the control that shows what Parzen rewards. Lloyd's algorithm (S. Lloyd, "Least Squares Quantization in PCM", 1982).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from cdae.data import TrainingSet
+from cdae.interfaces import SampleSet
+
+MAX_ITERATIONS = 10  # 10,000 centres of 50,000 images hardly move after five
+BLOCK_ROWS = 256  # examples per block of distances; a constant for equal results
+
+
+def nearest_centre(x: Float[Tensor, "n dim"], centres: Float[Tensor, "c dim"]) -> Int[Tensor, "n"]:
+    """The index of the centre nearest to each row."""
+    half_norms = 0.5 * centres.square().sum(1)
+    # |x|^2 is the same for all centres, so the nearest maximises x . c - |c|^2 / 2.
+    blocks = [torch.addmm(half_norms, block, centres.T, beta=-1.0).argmax(1) for block in x.split(BLOCK_ROWS)]
+    return torch.cat(blocks)
+
+
+def k_means(x: Float[Tensor, "n dim"], n_centres: int, *, generator: torch.Generator) -> Float[Tensor, "c dim"]:
+    """Lloyd's algorithm from randomly chosen rows, until no row changes its centre or for MAX_ITERATIONS.
+
+    A centre that no row is nearest to stays where it is.
+    """
+    centres = x[torch.randperm(len(x), generator=generator)[:n_centres]]
+    assigned = torch.full((len(x),), -1)
+    for _ in range(MAX_ITERATIONS):
+        nearest = nearest_centre(x, centres)
+        if torch.equal(nearest, assigned):
+            break
+        assigned = nearest
+        centres = _means(x, assigned, centres)
+    return centres
+
+
+def _means(x: Tensor, assigned: Tensor, centres: Tensor) -> Tensor:
+    counts = torch.bincount(assigned, minlength=len(centres))[:, None]
+    sums = torch.zeros(centres.shape, dtype=torch.float64)
+    for block, index in zip(x.split(BLOCK_ROWS), assigned.split(BLOCK_ROWS), strict=True):
+        sums.index_add_(0, index, block.double())
+    return torch.where(counts > 0, (sums / counts.clamp(min=1)).to(x.dtype), centres)
+
+
+class KMeansControl(nn.Module):
+    """The centres (c, dim) of the training examples without dequantization; NaN until `fit_closed_form`."""
+
+    centres: Tensor
+
+    def __init__(self, n_centres: int, dim: int):
+        super().__init__()
+        self.register_buffer("centres", torch.full((n_centres, dim), torch.nan))
+
+    @classmethod
+    def build(
+        cls, options: dict[str, Any], training_set: TrainingSet, *, generator: torch.Generator
+    ) -> "KMeansControl":
+        """Raises ValueError unless n_centres is between 1 and the number of training examples."""
+        n_centres = options["n_centres"]
+        if not 1 <= n_centres <= len(training_set):
+            raise ValueError(
+                f"n_centres: got {n_centres}, expected 1 to {len(training_set)}, the number of training examples"
+            )
+        return cls(n_centres, training_set.values.shape[1])
+
+    def fit_closed_form(self, training_set: TrainingSet, *, generator: torch.Generator) -> None:
+        """Find the centres."""
+        self.centres.copy_(k_means(training_set.pixels(), len(self.centres), generator=generator))
+
+    def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
+        """All centres, whatever n_samples is."""
+        yield SampleSet("centres", self.centres)

@@ -1,0 +1,183 @@
+"""MNIST and Fashion-MNIST: 28 x 28 grey images with 256 levels, read by torchvision's own classes.
+
+Split: the first 50,000 images of the training file are for training, its last 10,000 for validation; the test file is
+the test split. The labels are not used, but torchvision reads them, so all four files are wanted.
+
+The files are looked for under a root folder, as `<root>/MNIST/raw/train-images-idx3-ubyte` and so on: the option
+`data_root`, else the environment variable CDAE_DATA_ROOT. Where neither is set, torchvision downloads the files once
+into a cache folder. Every file must have the known size and sha256 wherever it came from, so that a truncated or
+altered one is refused by name.
+
+Sources: Y. LeCun, C. Cortes and C. Burges, "The MNIST Database of Handwritten Digits"; H. Xiao, K. Rasul and
+R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms", 2017.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+import numpy as np
+
+from cdae.data import RawData
+from cdae.datasets.torchvision_import import torchvision_datasets
+
+ROOT_VARIABLE = "CDAE_DATA_ROOT"
+IMAGE_SHAPE = (28, 28)
+N_INTENSITY_LEVELS = 256
+IMAGE_HEADER_BYTES = 16  # of an IDX file: type and rank, then a 4-byte size per axis; a label file has 8
+
+TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The four files of a data set.
+
+    Attributes:
+        torchvision_class: name of the class, which is also the name of the folder under the root.
+        sha256: of each uncompressed file.
+    """
+
+    torchvision_class: str
+    sha256: dict[str, str]
+    n_train_file: int = 60_000
+    n_test: int = 10_000
+    n_validation: int = 10_000
+
+    def file(self, root: Path, name: str) -> Path:
+        return root / self.torchvision_class / "raw" / name
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file: its header, and one byte per pixel or label."""
+        image_bytes = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
+        return {
+            TRAIN_IMAGES: IMAGE_HEADER_BYTES + image_bytes * self.n_train_file,
+            TRAIN_LABELS: 8 + self.n_train_file,
+            TEST_IMAGES: IMAGE_HEADER_BYTES + image_bytes * self.n_test,
+            TEST_LABELS: 8 + self.n_test,
+        }
+
+
+SOURCES = {
+    "mnist": Source(
+        "MNIST",
+        {
+            TRAIN_IMAGES: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            TRAIN_LABELS: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            TEST_IMAGES: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        },
+    ),
+    "fashion_mnist": Source(
+        "FashionMNIST",
+        {
+            TRAIN_IMAGES: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            TRAIN_LABELS: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            TEST_IMAGES: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            TEST_LABELS: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        },
+    ),
+}
+
+
+def load_mnist(data_root: str | None = None) -> RawData:
+    """MNIST: 50,000 / 10,000 / 10,000 images.
+
+    Raises:
+        ValueError: if files are missing, altered or cannot be downloaded; the message says which and what to do.
+    """
+    return _load("mnist", data_root)
+
+
+def load_fashion_mnist(data_root: str | None = None) -> RawData:
+    """Fashion-MNIST: 50,000 / 10,000 / 10,000 images.
+
+    Raises:
+        ValueError: if files are missing, altered or cannot be downloaded; the message says which and what to do.
+    """
+    return _load("fashion_mnist", data_root)
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: cdae-benchmark in XDG_CACHE_HOME, or in ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cdae-benchmark"
+
+
+def check_available(name: str, data_root: str | None = None) -> None:
+    """Look for the files of a data set, by existence and size alone: quick enough to ask before anything is computed.
+
+    Without a root, files that are not in the cache are no error: loading will download them.
+
+    Raises:
+        ValueError: for an unknown name, or naming every file that is missing or has another size than it should.
+    """
+    if name not in SOURCES:
+        raise ValueError(f"image data set: got {name!r}, expected one of {', '.join(SOURCES)}")
+    source, given = SOURCES[name], _given_root(data_root)
+    root = given or cache_folder()
+    missing = [path for file in source.sizes() if not (path := source.file(root, file)).is_file()]
+    if missing and given:
+        raise ValueError(
+            f"{name}: missing {', '.join(map(str, missing))}; put the uncompressed files there (gunzip those that end "
+            f"in .gz), or set neither data_root nor {ROOT_VARIABLE} to have torchvision download them"
+        )
+    for file, expected in source.sizes().items():
+        path = source.file(root, file)
+        if path.is_file() and (size := path.stat().st_size) != expected:
+            raise ValueError(
+                f"{path}: has {size:,} bytes, expected {expected:,}; delete the file and copy or download it again"
+            )
+
+
+def _given_root(data_root: str | None) -> Path | None:
+    root = data_root or os.environ.get(ROOT_VARIABLE)
+    return Path(root).expanduser() if root else None
+
+
+def _load(name: str, data_root: str | None) -> RawData:
+    check_available(name, data_root)
+    source, root = SOURCES[name], _given_root(data_root)
+    if root is None:
+        root = cache_folder()
+        _download(source, name, root)
+    for file in source.sha256:
+        _check_sha256(source.file(root, file), source.sha256[file])
+    train_file = _images(source, root, TRAIN_IMAGES, train=True)
+    train, validation = np.split(train_file, [source.n_train_file - source.n_validation])
+    test = _images(source, root, TEST_IMAGES, train=False)
+    return RawData(train, validation, test, N_INTENSITY_LEVELS, unit_interval=True, image_shape=IMAGE_SHAPE)
+
+
+def _download(source: Source, name: str, root: Path) -> None:
+    """torchvision's download with a progress bar; it checks the md5 of every archive and skips files already there."""
+    try:
+        getattr(torchvision_datasets(), source.torchvision_class)(root, download=True)
+    except (RuntimeError, OSError, EOFError, HTTPException) as error:
+        files = ", ".join(str(source.file(Path("<root>"), file)) for file in source.sha256)
+        reason = " ".join(str(error).split())  # torchvision's message has several lines
+        raise ValueError(
+            f"{name}: the download into {root} failed ({reason}), expected four archives; try again, or "
+            f"get {files} elsewhere and give <root> as data_root or {ROOT_VARIABLE}"
+        ) from error
+
+
+def _check_sha256(path: Path, expected: str) -> None:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != expected:
+        raise ValueError(
+            f"{path}: sha256 is {digest}, expected {expected}; delete the file and copy or download it again"
+        )
+
+
+def _images(source: Source, root: Path, file: str, *, train: bool) -> np.ndarray:
+    """The images of one file as torchvision reads them, uint8 levels (n, 784)."""
+    images = getattr(torchvision_datasets(), source.torchvision_class)(root, train=train).data.numpy()
+    checked = np.fromfile(source.file(root, file), dtype=np.uint8, offset=IMAGE_HEADER_BYTES)
+    if not np.array_equal(images.ravel(), checked):  # torchvision prefers the files that its old versions made
+        processed = root / source.torchvision_class / "processed"
+        raise ValueError(f"{processed}: holds other images than {source.file(root, file)}; delete this old folder")
+    return images.reshape(len(images), -1)
