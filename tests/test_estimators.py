@@ -13,7 +13,7 @@ from cdae.bound import elbo
 from cdae.data import EvaluationSet, TrainingSet, load_evaluation_set, load_training_set, prepare
 from cdae.datasets.registry import loader
 from cdae.estimators import ESTIMATORS, estimators_for
-from cdae.interfaces import Bounded, Estimate, Samples, SampleSet, Tractable, Weighted
+from cdae.interfaces import Bounded, Estimate, Fitted, Samples, SampleSet, Tractable, Weighted
 from cdae.model import CDAE
 from cdae.training import fit
 from tests.helpers import linear_cascade, seeded
@@ -38,7 +38,9 @@ OPTIONS = {
     "cdae": CDAE_OPTIONS,
     "dae": {"hidden_sizes": [16], "corruption_std": 0.5, "n_walkback_steps": 1, "chain_steps": [1, 3]},
     "vae": {"hidden_sizes": [16], "latent_dim": 2},
-    "control-gaussian": {},
+    "control-gaussian": {"covariance": "full"},
+    "control-k-means": {"n_centres": 50},
+    "control-ppca": {"n_components": 2},
     "control-training-samples": {},
 }
 
@@ -65,7 +67,9 @@ def trained(gaussian_file) -> dict[str, nn.Module]:
     training_set, models = load_training_set(gaussian_file), {}
     for kind, options in OPTIONS.items():
         models[kind] = model_class(kind).build(options, training_set, generator=seeded(1))
-        if list(models[kind].parameters()):
+        if isinstance(models[kind], Fitted):
+            models[kind].fit_closed_form(training_set, generator=seeded(2))
+        elif list(models[kind].parameters()):
             fit(
                 models[kind], training_set, n_updates=600, batch_size=100, learning_rate=0.01,
                 generator=seeded(2), progress=str,
@@ -79,6 +83,8 @@ EXPECTED = {
     "vae": ["lower_bound", "importance_weighted", "parzen"],
     "samples": ["parzen"],
     "control-gaussian": ["exact", "parzen"],
+    "control-k-means": ["parzen"],
+    "control-ppca": ["exact", "parzen"],
     "control-training-samples": ["parzen"],
 }
 

@@ -17,7 +17,24 @@ LOADERS = {
     "npz": "cdae.datasets.arrays:load",
 }
 
+# For loaders of files that are not ours: name -> function of (name, data_root) that raises if they are not at hand,
+# quick enough to ask before anything is computed.
+AVAILABILITY = {
+    "fashion_mnist": "cdae.datasets.images:check_available",
+    "mnist": "cdae.datasets.images:check_available",
+}
+
 
 def loader(name: str) -> Callable[..., Any]:
-    module, function = LOADERS[name].split(":")
+    return _imported(LOADERS[name])
+
+
+def check_available(name: str, data_root: str | None) -> None:
+    """Raise ValueError if the files that a loader reads are known to be missing or cut short."""
+    if name in AVAILABILITY:
+        _imported(AVAILABILITY[name])(name, data_root)
+
+
+def _imported(target: str) -> Callable[..., Any]:
+    module, function = target.split(":")
     return getattr(import_module(module), function)

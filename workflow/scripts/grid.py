@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from baselines.registry import MODELS
-from cdae.datasets.registry import LOADERS
+from cdae.datasets.registry import AVAILABILITY, LOADERS, check_available
 
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
 Options = dict[str, Any]
@@ -45,6 +45,7 @@ def check(config: Options) -> None:
         _check_known(f"datasets.{name}.loader", options["loader"], LOADERS)
         if options["loader"] == "npz" and not Path(options.get("path", "")).is_file():
             raise ValueError(f"datasets.{name}.path: got {options.get('path')!r}, expected an existing npz file")
+        check_available(options["loader"], config.get("data_root"))
     for name, options in config["models"].items():
         _check_known(f"models.{name}.kind", options["kind"], MODELS)
         kind_schema = {"$defs": schema["$defs"], "$ref": f"#/$defs/kinds/{options['kind']}"}
@@ -119,8 +120,11 @@ def cells(config: Options) -> list[Cell]:
 
 
 def dataset_options(config: Options, dataset: str) -> Options:
-    """Keywords of a data set's loader."""
-    return {key: value for key, value in config["datasets"][dataset].items() if key != "loader"}
+    """Keywords of a data set's loader; those that read downloaded files are told where to look."""
+    options = dict(config["datasets"][dataset])
+    if options.pop("loader") in AVAILABILITY and "data_root" in config:
+        options["data_root"] = config["data_root"]
+    return options
 
 
 def training_config(config: Options, cell: Cell) -> Options:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cdae.files import read_json, write_text
+from cdae.units import bits_per_dim
 from workflow.scripts.job import job
 from workflow.scripts.summary import SUMMARY_KEYS, summarize, to_latex, to_markdown
 
@@ -59,7 +60,7 @@ def _bits(record: dict[str, Any], row: dict[str, Any]) -> dict[str, float]:
     n_levels = record["n_intensity_levels"]
     if n_levels is None or row["estimator"] == "parzen" or "mean_nats" not in row:
         return {}
-    return {"bits_per_dim": float(np.log2(n_levels) - row["mean_nats"] / (record["dim"] * np.log(2.0)))}
+    return {"bits_per_dim": bits_per_dim(row["mean_nats"], dim=record["dim"], n_intensity_levels=n_levels)}
 
 
 def per_example_values(paths: list[str], records: list[dict[str, Any]]) -> dict[tuple[Any, ...], np.ndarray]:

@@ -40,7 +40,7 @@ def train(config: dict[str, Any], data: str | Path) -> Any:
     """The trained model and the record of its training."""
     from baselines.registry import model_class
     from cdae.data import load_training_set
-    from cdae.interfaces import Trainable
+    from cdae.interfaces import Fitted, Trainable
     from cdae.seeds import generator_from
 
     options = config["options"]
@@ -55,6 +55,8 @@ def train(config: dict[str, Any], data: str | Path) -> Any:
 
         history = fit(model, training_set, **options["training"], generator=generator_from(*identity, "training"))
         record |= {"n_updates": history.n_updates, "loss": history.loss}
+    elif isinstance(model, Fitted):
+        model.fit_closed_form(training_set, generator=generator_from(*identity, "training"))
     return model, record
 
 
