@@ -17,7 +17,7 @@ from cdae.data import TrainingSet
 from cdae.interfaces import DivergenceError, Trainable
 from cdae.seeds import spawn
 
-REFIT_EXAMPLES = 2_000  # for the refit before each epoch; the last one uses all
+REFIT_EXAMPLES = 512  # for the refit before each epoch, which would otherwise cost more than the epoch at large k
 
 
 @dataclass

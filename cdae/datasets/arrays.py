@@ -71,6 +71,6 @@ def check_images(images: np.ndarray, path: str) -> None:
         )
     if (n_distinct := len(np.unique(images))) <= MAX_DISCRETE_VALUES:
         raise ValueError(
-            f"{path}: images have only {n_distinct} distinct values, so a density of them is unbounded; save the levels "
+            f"{path}: images have only {n_distinct} distinct values: a density of them is unbounded; save the levels "
             "0 .. 255 as uint8, which are dequantized"
         )

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from workflow.scripts.job import is_failure_of_the_machine, job, reason
+from workflow.scripts.job import is_failure_of_the_machine, job, reason, use_one_thread_deterministically
 
 N_PICTURES = 64  # samples kept for the figures
 N_POINTS = 2_000  # the same, for data in few dimensions, which are shown as points
@@ -31,13 +31,9 @@ def main() -> None:
     parser.add_argument("--pictures", required=True)
     args = parser.parse_args()
     with job():
-        import torch
-
         from cdae.files import read_json, write_json, write_npz
 
-        torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
-        torch.exp(torch.zeros(1))
+        use_one_thread_deterministically()
         training = read_json(args.training)
         evaluation = Evaluation(args.config, args.data)
         if training["status"] == "ok":

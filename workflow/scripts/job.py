@@ -4,6 +4,7 @@ A cell's own failure (training that diverges, an estimator's error) is a result 
 machine (disk, memory) is not: the job fails, and the next run of the pipeline repeats it.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -14,12 +15,25 @@ from contextlib import contextmanager
 def job() -> Iterator[None]:
     """One torch thread whatever the machine offers, and errors of the user or the machine as one line, exit 1."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+    gc.disable()  # until torch is imported: walking its objects over and over costs a tenth of the import
     try:
         yield
     except ValueError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error}; free the disk or mend its rights, then run the same command again")
+    finally:
+        gc.freeze()  # leaving would otherwise walk them once more: half a second per job
+
+
+def use_one_thread_deterministically() -> None:
+    """Settings of torch under which a job's numbers repeat, bit for bit."""
+    import torch
+
+    gc.enable()
+    torch.set_num_threads(1)
+    # The same switch as use_deterministic_algorithms(True), which would import the compiler: a second per job.
+    torch.set_deterministic_debug_mode("error")
 
 
 def is_failure_of_the_machine(error: Exception) -> bool:

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from workflow.scripts.job import is_failure_of_the_machine, job, reason
+from workflow.scripts.job import is_failure_of_the_machine, job, reason, use_one_thread_deterministically
 
 
 def main() -> None:
@@ -23,8 +23,7 @@ def main() -> None:
         from cdae import checkpoint
         from cdae.files import write_json
 
-        torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
+        use_one_thread_deterministically()
         try:
             model, record = train(args.config, args.data)
         except Exception as error:
