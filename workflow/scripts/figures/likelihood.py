@@ -94,4 +94,4 @@ def _legend(axes: Axes, level_colors: list) -> None:
         entries[f"KL of level {len(level_colors)}"] = level_colors[-1]
     handles = [plt.Rectangle((0, 0), 1, 1, color=color, label=label) for label, color in entries.items()]
     handles.append(plt.Line2D([], [], color=COLORS[3], linewidth=2.0, label="lower bound"))
-    axes.legend(handles=handles, fontsize=6, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.42))
+    axes.figure.legend(handles=handles, fontsize=6, ncols=3, loc="outside lower center")
