@@ -147,7 +147,7 @@ BAD_ARRAYS = {
     "complex": (GOOD.astype(complex), "images have dtype complex128, expected uint8 or floats"),
     "words": (np.array([["a"]] * 100), "images have dtype <U1, expected uint8 or floats"),
     "objects": (np.array([[None]] * 100), "Object arrays cannot be loaded"),
-    "levels as doubles": (GOOD / 255.0, "images have only .* distinct values, .* unbounded; save the levels .* uint8"),
+    "levels as doubles": (GOOD / 255.0, "images have only .* distinct values: .* unbounded; save the levels .* uint8"),
     "levels as floats": ((GOOD / 255.0).astype(np.float32), "images have only .* distinct values"),
     "other levels": ((GOOD % 17) / 16.0, "images have only 17 distinct values"),
     "binary": ((GOOD > 100).astype(float), "images have only 2 distinct values"),
