@@ -12,6 +12,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/track.smk"
 include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/verdict.smk"
@@ -21,9 +22,14 @@ rule all:
     default_target: True
     input:
         records(".json"),
+        snapshot_records(),
         tables(),
         figures(),
         f"{RESULTS}/verdict.txt",
+
+
+onstart:
+    print(opening_message())
 
 
 onsuccess:

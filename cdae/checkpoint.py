@@ -4,16 +4,40 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from cdae.files import written_whole
 
 
+def state(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the parameters and buffers of a model."""
+    return {
+        name: tensor.detach().clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
+
+
 def save(model: nn.Module, path: str | Path) -> None:
     """Write the parameters and buffers of a model."""
-    tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+    with written_whole(path) as partial:
+        safetensors.torch.save_file(state(model), partial)
+
+
+def save_snapshots(snapshots: dict[int, dict[str, Tensor]], path: str | Path) -> None:
+    """Write the states that a model had after several numbers of updates, in one file, possibly none."""
+    tensors = {f"{n_updates}/{name}": t for n_updates, state in snapshots.items() for name, t in state.items()}
     with written_whole(path) as partial:
         safetensors.torch.save_file(tensors, partial)
+
+
+def load_snapshots(path: str | Path) -> dict[int, dict[str, Tensor]]:
+    """What `save_snapshots` wrote, by increasing number of updates."""
+    snapshots: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in safetensors.torch.load_file(path).items():
+        n_updates, name = key.split("/", 1)
+        snapshots.setdefault(int(n_updates), {})[name] = tensor
+    return dict(sorted(snapshots.items()))
 
 
 def load(model: nn.Module, path: str | Path) -> None:

@@ -1,12 +1,15 @@
 """Training of anything `Trainable`: Adam with a cosine learning rate over a fixed number of updates.
 
 Before every epoch the training set is dequantized afresh and the model's closed-form parts are refitted (Eq. 9) on a
-fixed subset of it; after the last update they are refitted on the whole of it. Not here: what the loss is.
+fixed subset of it; after the last update, and for a snapshot on the way, they are refitted on the whole of it.
+Not here: what the loss is.
 """
 
+import copy
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -47,6 +50,26 @@ class _Adam:
             )  # fmt: skip
 
 
+@contextmanager
+def matmul_precision(name: str) -> Iterator[None]:
+    """float32 matrix products "highest" (float32 throughout) or "medium" (bfloat16 factors, float32 sums).
+
+    On a processor without bfloat16 products, where they would be emulated, "medium" is as "highest".
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(name if has_bfloat16_products() else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def has_bfloat16_products() -> bool:
+    """Whether this processor multiplies bfloat16 numbers itself."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
 def cosine_learning_rate(learning_rate: float, update: int, n_updates: int) -> float:
     """From `learning_rate` at update 0 to 0 at n_updates along half a cosine."""
     return 0.5 * learning_rate * (1.0 + math.cos(math.pi * update / n_updates))
@@ -60,6 +83,8 @@ def fit(
     batch_size: int,
     learning_rate: float,
     generator: torch.Generator,
+    snapshots: Collection[int] = (),
+    on_snapshot: Callable[[int, Trainable], None] = lambda n_updates, snapshot: None,
     progress: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
 ) -> History:
     """Train `model` in place and return its loss history.
@@ -68,6 +93,8 @@ def fit(
         training_set: what to train on; `TrainingSet(values)` wraps a plain array.
         n_updates: gradient steps in all; an epoch is one pass over the training set.
         generator: source of the data order, the dequantization and the corruption, as separate streams.
+        snapshots: numbers of updates; after each, `on_snapshot` is called with the number and with a copy of the model
+            whose closed-form parts are refitted as they are at the end. Training goes on as without it.
         progress: called with one line about ten times in a run.
 
     Raises:
@@ -77,7 +104,7 @@ def fit(
     for name, value in [("n_updates", n_updates), ("batch_size", batch_size), ("learning_rate", learning_rate)]:
         if not value > 0:
             raise ValueError(f"{name}: got {value}, expected a number above 0")
-    order, dequantization, corruption, refitting = spawn(generator, 4)
+    order, dequantization, corruption, refitting, for_snapshots = spawn(generator, 5)
     history, optimizer, update = History(), _Adam(list(model.parameters())), 0
     refit_subset = torch.randperm(len(training_set), generator=refitting)[:REFIT_EXAMPLES]
     next_report = 0.0
@@ -91,6 +118,10 @@ def fit(
             optimizer.update(loss, cosine_learning_rate(learning_rate, update, n_updates))
             total += loss.detach()
             update += 1
+            if update in snapshots:
+                snapshot = copy.deepcopy(model)
+                snapshot.refit(training_set.draw(generator=for_snapshots), generator=for_snapshots)
+                on_snapshot(update, snapshot)
         _record(history, total.item() / len(batches), update)
         if update >= next_report * n_updates:
             progress(f"update {update} of {n_updates}: loss {history.loss[-1]:.4g}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from baselines.registry import MODELS
 from cdae.datasets.registry import LOADERS
-from workflow.scripts import grid
+from workflow.scripts import duration, grid
 from workflow.scripts.closure import code_sha256
 
 if len(workflow.overwrite_configfiles) > 1:
@@ -31,6 +31,7 @@ TABLES = [
     "summary.tex",
     "bound_terms.csv",
     "levels.csv",
+    "training_curve.csv",
     "diagnostics.csv",
 ]
 FIGURES_BY_KIND = {
@@ -88,6 +89,10 @@ def evaluation_code(wildcards):
     return code_sha256("workflow.scripts.evaluate", [MODELS[cell_of(wildcards).kind]])
 
 
+def tracking_code(wildcards):
+    return code_sha256("workflow.scripts.track", [MODELS[cell_of(wildcards).kind]])
+
+
 def row_hashes(wildcards):
     """The hashes that stand in every row: of the configuration and of all code that the numbers depend on."""
     code = [data_code(wildcards), training_code(wildcards), evaluation_code(wildcards)]
@@ -100,6 +105,12 @@ def records(suffix):
     return [cell.path(f"{RESULTS}/estimates", suffix) for cell in CELLS.values()]
 
 
+def snapshot_records():
+    """One file of every cell that keeps snapshots of its training."""
+    tracked = [cell for cell in CELLS.values() if grid.snapshots(config, cell)]
+    return [cell.path(f"{RESULTS}/snapshots", ".json") for cell in tracked]
+
+
 def training_records():
     return [f"{cell.path(f'{RESULTS}/models', '')}/training.json" for cell in CELLS.values()]
 
@@ -110,7 +121,9 @@ def tables():
 
 def figure_names():
     kinds = {cell.kind for cell in CELLS.values()}
-    return ["samples", *(name for kind in FIGURES_BY_KIND if kind in kinds for name in FIGURES_BY_KIND[kind])]
+    tracked = ["by_updates"] if snapshot_records() else []
+    by_kind = [name for kind in FIGURES_BY_KIND if kind in kinds for name in FIGURES_BY_KIND[kind]]
+    return ["samples", "parzen_bars", *by_kind, *tracked]
 
 
 def figures():
@@ -133,6 +146,17 @@ def pictures_of(wildcards):
 
 def folder_of_output(wildcards, output):
     return str(Path(output[0]).parent)
+
+
+def opening_message():
+    """How long the jobs that are to run will take, from the committed run of a configuration of this name."""
+    jobs = [
+        (job.rule.name, job.wildcards.dataset, job.wildcards.model, job.wildcards.seed)
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name in ("train", "evaluate", "track")
+    ]
+    committed = Path("results/reference") / Path(RESULTS).name / "seconds.csv"
+    return duration.message(jobs, committed, workflow.cores)
 
 
 def closing_message():

@@ -9,6 +9,8 @@ rule evaluate:
         pictures=f"{RESULTS}/pictures/{{dataset}}/{{model}}/{{seed}}.npz",
     log:
         f"{RESULTS}/logs/evaluate/{{dataset}}/{{model}}/{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/{{dataset}}/{{model}}/{{seed}}.tsv"
     conda:
         "../../environment.yml"
     threads: 1

@@ -2,6 +2,8 @@ rule tabulate:
     input:
         records=records(".json"),
         values=records(".npz"),
+        snapshots=snapshot_records(),
+        published="results/reference/published.csv",
     output:
         report(
             multiext(f"{RESULTS}/tables/", *TABLES),
@@ -18,5 +20,6 @@ rule tabulate:
     message:
         "make the tables"
     shell:
-        "python -m workflow.scripts.tabulate --records {input.records:q} --output-dir {params.folder:q}"
+        "python -m workflow.scripts.tabulate --records {input.records:q} --snapshots {input.snapshots:q}"
+        " --published {input.published:q} --output-dir {params.folder:q}"
         " > {log:q} 2>&1"

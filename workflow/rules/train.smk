@@ -4,9 +4,12 @@ rule train:
         samples=sample_files,
     output:
         weights=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/weights.safetensors",
+        snapshots=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/snapshots.safetensors",
         record=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/training.json",
     log:
         f"{RESULTS}/logs/train/{{dataset}}/{{model}}/{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{dataset}}/{{model}}/{{seed}}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -17,4 +20,4 @@ rule train:
         "train {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python -m workflow.scripts.train --config {params.config:q} --data {input.data:q}"
-        " --weights {output.weights:q} --record {output.record:q} > {log:q} 2>&1"
+        " --weights {output.weights:q} --snapshots {output.snapshots:q} --record {output.record:q} > {log:q} 2>&1"

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cdae.files import read_json, write_json, write_text
+from workflow.scripts import duration
 from workflow.scripts.job import job
 
 TABLE = "log_likelihood.csv"
@@ -24,7 +25,15 @@ CELL = [key for key in KEYS if key != "seed"]
 VALUES = ["mean_nats", "standard_error_nats", "exact_nats", "excess_nats", "model_exact_nats", "bits_per_dim"]
 ALLOWED_ERRORS = 5.0
 N_WORST = 5
-REFERENCE_FILES = [TABLE, "summary.csv", "summary.md", "summary.tex", "bound_terms.csv", "levels.csv"]
+REFERENCE_FILES = [
+    TABLE,
+    "summary.csv",
+    "summary.md",
+    "summary.tex",
+    "bound_terms.csv",
+    "levels.csv",
+    "training_curve.csv",
+]
 
 
 def main() -> None:
@@ -36,6 +45,7 @@ def main() -> None:
     with job():
         if args.update:
             update(args.reference, args.results / "tables")
+            duration.write(args.reference / "seconds.csv", args.results / "benchmarks")
         else:
             sys.exit(report(args.reference, args.results / "tables"))
 

@@ -42,7 +42,8 @@ def main() -> None:
             evaluation.fail_all(training["reason"])
         write_npz(args.values, evaluation.values)
         write_npz(args.pictures, evaluation.pictures)
-        write_json(args.record, evaluation.record() | args.hashes)
+        n_updates = training.get("n_updates", [None])[-1]
+        write_json(args.record, evaluation.record() | {"n_updates": n_updates} | args.hashes)
 
 
 class Evaluation:
@@ -67,22 +68,31 @@ class Evaluation:
         return generator_from(c["base_seed"], c["dataset"], c["model"], c["seed"], purpose)
 
     def run(self, weights: str) -> None:
-        """Load the model and run all of its estimators."""
-        import torch
-
+        """Load the model, run all of its estimators, and keep pictures."""
         from cdae import checkpoint
         from cdae.estimators import estimators_for
         from cdae.interfaces import Layered, Samples
 
-        model = self.model_class.build(self.options, self.training_set, generator=self.generator("initialisation"))
+        model = self.build()
         checkpoint.load(model, weights)
-        with torch.no_grad():
-            for name in estimators_for(self.model_class):
-                self.attempt(name, lambda name=name: self.estimate(name, model))
-            if isinstance(model, Samples):
-                self.attempt("pictures of samples", lambda: self.picture_samples(model))
-            if isinstance(model, Layered):
-                self.attempt("pictures of levels", lambda: self.picture_levels(model))
+        self.measure(model, estimators_for(self.model_class))
+        if isinstance(model, Samples):
+            self.attempt("pictures of samples", lambda: self.picture_samples(model))
+        if isinstance(model, Layered):
+            self.attempt("pictures of levels", lambda: self.picture_levels(model))
+
+    def build(self) -> Any:
+        """The untrained model."""
+        return self.model_class.build(self.options, self.training_set, generator=self.generator("initialisation"))
+
+    def measure(self, model: Any, estimators: list[str]) -> None:
+        """The given estimators, and what is known level by level."""
+        from cdae.interfaces import Layered
+
+        for name in estimators:
+            self.attempt(name, lambda name=name: self.estimate(name, model))
+        if isinstance(model, Layered):
+            self.attempt("levels", lambda: self.measure_levels(model))
 
     def estimate(self, name: str, model: Any) -> None:
         """The rows of one estimator."""
@@ -97,8 +107,11 @@ class Evaluation:
 
     def attempt(self, name: str, action: Callable[[], None]) -> None:
         """Run one part of the evaluation; its own failure becomes a row, and the other parts go on."""
+        import torch
+
         try:
-            action()
+            with torch.no_grad():
+                action()
         except Exception as error:
             if is_failure_of_the_machine(error):
                 raise
@@ -153,13 +166,17 @@ class Evaluation:
             self.pictures[f"samples/{samples.variant}"] = samples.values.numpy()
 
     def picture_levels(self, model: Any) -> None:
-        """The chain from the prior, reconstructions at every level, and the errors and variances level by level."""
-        generator = self.generator("levels")
+        """The chain from the prior, and reconstructions at every level."""
+        generator = self.generator("pictures of levels")
         n = N_RECONSTRUCTIONS if self.data.test.shape[1] > 8 else N_POINTS
         self.pictures["path"] = model.ancestral_path(n, generator=generator).numpy()
         x = self.data.test[:n]
         noisy = model.infer(x, generator=generator)
         self.pictures |= {"noisy": noisy.numpy(), "reconstructed": model.denoise(noisy).numpy(), "clean": x.numpy()}
+
+    def measure_levels(self, model: Any) -> None:
+        """Errors of the denoiser on either split (of the training split as many examples) and variances, by level."""
+        generator = self.generator("levels")
         train = self.training_set.draw(generator=generator)[: len(self.data.test)]
         self.levels = {
             "corruption_std": model.corruption_std[1:].tolist(),

@@ -143,6 +143,11 @@ def training_config(config: Options, cell: Cell) -> Options:
     }
 
 
+def snapshots(config: Options, cell: Cell) -> list[int]:
+    """Numbers of updates after which a cell's bounds are computed on the way through training."""
+    return config["models"][cell.family].get("training", {}).get("snapshots", [])
+
+
 def evaluation_config(config: Options, cell: Cell) -> Options:
     """Everything that the evaluation of a cell depends on."""
     return {**training_config(config, cell), "estimators": config["estimators"]}

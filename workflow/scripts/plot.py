@@ -19,14 +19,16 @@ def main() -> None:
         import matplotlib as mpl
 
         mpl.use("agg")
-        from workflow.scripts.figures import chains, likelihood, material, pictures
+        from workflow.scripts.figures import chains, likelihood, material, parzen, pictures
 
         drawers = {
             "likelihood_by_levels": likelihood.likelihood_by_levels,
+            "by_updates": likelihood.by_updates,
             "bound_terms": likelihood.bound_terms,
             "samples": pictures.samples,
             "chain_from_prior": pictures.chain_from_prior,
             "reconstructions": pictures.reconstructions,
+            "parzen_bars": parzen.parzen_bars,
             "parzen_by_chain_steps": chains.parzen_by_chain_steps,
         }
         material.use_style()

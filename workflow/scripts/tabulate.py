@@ -15,7 +15,8 @@ import pandas as pd
 from cdae.files import read_json, write_text
 from cdae.units import bits_per_dim
 from workflow.scripts.job import job
-from workflow.scripts.summary import SUMMARY_KEYS, summarize, to_latex, to_markdown
+from workflow.scripts.readable import sections, to_latex, to_markdown
+from workflow.scripts.summary import SUMMARY_KEYS, summarize
 
 COLUMNS = [
     "dataset", "model", "kind", "n_levels", "seed", "estimator", "variant", "n_importance_samples", "split",
@@ -28,20 +29,26 @@ WHOLE_NUMBERS = ["n_levels", "n_importance_samples", "n_points"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", nargs="+", required=True)
+    parser.add_argument("--snapshots", nargs="*", default=[], help="records of cells on the way through training")
+    parser.add_argument("--published", required=True, type=Path, help="csv of published figures")
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
     with job():
         records = [read_json(path) for path in args.records]
+        snapshots = [snapshot for path in args.snapshots for snapshot in read_json(path)]
         long = long_form(records)
         values = per_example_values(args.records, records)
         summary = summarize(long, values)
+        curve = training_curve(records, snapshots)
+        tables = list(sections(summary, curve, pd.read_csv(args.published)))
         folder = args.output_dir
         write_csv(folder / "log_likelihood.csv", long)
         write_csv(folder / "summary.csv", summary)
-        write_text(folder / "summary.md", to_markdown(summary))
-        write_text(folder / "summary.tex", to_latex(summary))
+        write_text(folder / "summary.md", to_markdown(tables))
+        write_text(folder / "summary.tex", to_latex(tables))
         write_csv(folder / "bound_terms.csv", bound_terms(records))
-        write_csv(folder / "levels.csv", levels(records))
+        write_csv(folder / "levels.csv", levels([*records, *snapshots]))
+        write_csv(folder / "training_curve.csv", curve)
         write_csv(folder / "diagnostics.csv", diagnostics(records))
 
 
@@ -87,15 +94,33 @@ def bound_terms(records: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"n_levels": "Int64"})
 
 
+def training_curve(records: list[dict[str, Any]], snapshots: list[dict[str, Any]]) -> pd.DataFrame:
+    """The bounds of every cell that kept snapshots, at each of them and at the end of training."""
+    tracked = {tuple(_identity(snapshot).values()) for snapshot in snapshots}
+    ends = [record for record in records if tuple(_identity(record).values()) in tracked]
+    names = ["estimator", "n_importance_samples", "n_points", "mean_nats", "standard_error_nats", "status", "reason"]
+    rows = [
+        {**_identity(record), "n_updates": record["n_updates"], **{name: row.get(name) for name in names}}
+        for record in [*snapshots, *ends]
+        for row in record["rows"]
+        if row["estimator"] in ("lower_bound", "importance_weighted")
+    ]
+    columns = ["dataset", "model", "kind", "n_levels", "seed", "n_updates", *names]
+    table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))
+    return table.sort_values(["dataset", "model", "n_levels", "seed", "n_updates"], kind="stable")
+
+
 def levels(records: list[dict[str, Any]]) -> pd.DataFrame:
     """Per corruption level i = 1 .. k: c_i, rho_{i-1} and the denoiser's mean squared error on either split."""
     rows = []
     names = ["corruption_std", "reconstruction_std", "mse_train", "mse_test"]
     for record in records:
         for i, values in enumerate(zip(*(record["levels"].get(name, []) for name in names), strict=True), start=1):
-            rows.append({**_identity(record), "level": i, **dict(zip(names, values, strict=True))})
-    columns = ["dataset", "model", "kind", "n_levels", "seed", "level", *names]
-    return pd.DataFrame(rows, columns=columns).astype({"n_levels": "Int64"})
+            what = {**_identity(record), "n_updates": record["n_updates"], "level": i}
+            rows.append({**what, **dict(zip(names, values, strict=True))})
+    columns = ["dataset", "model", "kind", "n_levels", "seed", "n_updates", "level", *names]
+    table = pd.DataFrame(rows, columns=columns).astype({"n_levels": "Int64"})
+    return table.sort_values(columns[:7], kind="stable")
 
 
 def diagnostics(records: list[dict[str, Any]]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ def main() -> None:
     parser.add_argument("--config", required=True, type=json.loads, help="what training depends on, as JSON")
     parser.add_argument("--data", required=True)
     parser.add_argument("--weights", required=True)
+    parser.add_argument("--snapshots", required=True)
     parser.add_argument("--record", required=True)
     args = parser.parse_args()
     with job():
@@ -24,19 +25,21 @@ def main() -> None:
         from cdae.files import write_json
 
         use_one_thread_deterministically()
+        snapshots: dict[int, Any] = {}
         try:
-            model, record = train(args.config, args.data)
+            model, record = train(args.config, args.data, snapshots)
         except Exception as error:
             if is_failure_of_the_machine(error):
                 raise
             traceback.print_exc()
             model, record = nn.Module(), {"status": "failed", "reason": reason(error)}
         checkpoint.save(model, args.weights)
+        checkpoint.save_snapshots(snapshots, args.snapshots)
         write_json(args.record, {**record, "config": args.config, "torch": torch.__version__})
 
 
-def train(config: dict[str, Any], data: str | Path) -> Any:
-    """The trained model and the record of its training."""
+def train(config: dict[str, Any], data: str | Path, snapshots: dict[int, Any]) -> Any:
+    """The trained model and the record of its training; fills `snapshots` with its states on the way."""
     from baselines.registry import model_class
     from cdae.data import load_training_set
     from cdae.interfaces import Fitted, Trainable
@@ -50,9 +53,18 @@ def train(config: dict[str, Any], data: str | Path) -> Any:
     )
     record: dict[str, Any] = {"status": "ok"}
     if isinstance(model, Trainable):
-        from cdae.training import fit
+        from cdae import checkpoint
+        from cdae.training import fit, matmul_precision
 
-        history = fit(model, training_set, **options["training"], generator=generator_from(*identity, "training"))
+        settings = dict(options["training"])
+        with matmul_precision(settings.pop("matmul_precision")):
+            history = fit(
+                model,
+                training_set,
+                **settings,
+                generator=generator_from(*identity, "training"),
+                on_snapshot=lambda n_updates, snapshot: snapshots.update({n_updates: checkpoint.state(snapshot)}),
+            )
         record |= {"n_updates": history.n_updates, "loss": history.loss}
     elif isinstance(model, Fitted):
         model.fit_closed_form(training_set, generator=generator_from(*identity, "training"))

@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.scripts.figures.material import COLORS, COLUMN_WIDTH, Material
+from workflow.scripts.figures.material import COLORS, COLUMN_WIDTH, PAGE_WIDTH, Material
 
 ESTIMATORS = ["lower_bound", "importance_weighted"]
 
@@ -55,6 +55,37 @@ def _reference_lines(axes: Axes, summary: pd.DataFrame) -> None:
     for _, row in vae.iterrows():
         label = f"{row['model']}, IW-{row['n_importance_samples']:g}"
         axes.axhline(row["mean_nats"], color=COLORS[2], linewidth=1.0, linestyle=":", label=label)
+
+
+def by_updates(material: Material) -> Figure:
+    """Bound and IW-M against k after several numbers of updates, and the deepest cascade's errors at every level."""
+    curve = material.curve[(material.curve["kind"] == "cdae") & (material.curve["status"] == "ok")]
+    levels = material.levels[(material.levels["kind"] == "cdae")]
+    levels = levels[levels["n_levels"] == levels["n_levels"].max()]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.6))
+    numbers = sorted(curve["n_updates"].unique())
+    for color, n_updates in zip(sns.color_palette("viridis", len(numbers)), numbers, strict=True):
+        name = f"{n_updates:,} updates"
+        for estimator, style in zip(ESTIMATORS, ("-", "--"), strict=True):
+            chosen = curve[(curve["n_updates"] == n_updates) & (curve["estimator"] == estimator)]
+            means = chosen.groupby("n_levels")["mean_nats"].mean()
+            text = f"{name}, {_label(estimator, chosen['n_importance_samples'].iloc[0])}"
+            left.plot(means.index, means, style, color=color, marker="o", markersize=3, label=text)
+        means = levels[levels["n_updates"] == n_updates].groupby("corruption_std")[["mse_train", "mse_test"]].mean()
+        for split, style in (("train", "-"), ("test", "--")):
+            right.plot(means.index, means[f"mse_{split}"], style, color=color, label=f"{name}, {split}")
+    n_levels = sorted(curve["n_levels"].unique())
+    left.set_xscale("log", base=2)
+    left.set_xticks(n_levels, [f"{k:g}" for k in n_levels])
+    left.set(xlabel="number of levels k", ylabel="log-likelihood (nats per example)")
+    left.set_title(f"{material.dataset}: during training")
+    right.set(
+        xlabel="corruption $c_i$ (data units)", ylabel="mean squared error per dimension", xscale="log", yscale="log"
+    )
+    right.set_title(f"{material.dataset}: denoiser of k = {levels['n_levels'].max():g}")
+    for axes in (left, right):
+        axes.legend(fontsize=6)
+    return figure
 
 
 def bound_terms(material: Material) -> Figure:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLUMN_WIDTH, PAGE_WIDTH = 3.4, 7.0  # inches, of a two-column page
+TABLES = ("summary", "bound_terms", "diagnostics", "levels", "training_curve")
 COLORS = sns.color_palette("colorblind")
 
 
@@ -28,6 +29,8 @@ class Material:
     summary: pd.DataFrame
     terms: pd.DataFrame
     diagnostics: pd.DataFrame
+    levels: pd.DataFrame
+    curve: pd.DataFrame
     pictures: dict[str, dict[str, np.ndarray]]
     test: np.ndarray
     image_shape: tuple[int, ...]
@@ -38,15 +41,15 @@ class Material:
 
 
 def load(dataset: str, tables: Path, data: Path, picture_files: list[Path]) -> Material:
-    frames = [pd.read_csv(tables / f"{name}.csv") for name in ("summary", "bound_terms", "diagnostics")]
-    summary, terms, diagnostics = (frame[frame["dataset"] == dataset] for frame in frames)
+    frames = [pd.read_csv(tables / f"{name}.csv") for name in TABLES]
+    chosen = [frame[frame["dataset"] == dataset] for frame in frames]
     with np.load(data, allow_pickle=False) as file:
         test, image_shape = file["test_continuous"], tuple(file["image_shape"].tolist())
     pictures = {}
     for path in picture_files:
         with np.load(path, allow_pickle=False) as file:
             pictures[path.parent.name] = dict(file)
-    return Material(dataset, summary, terms, diagnostics, pictures, test, image_shape)
+    return Material(dataset, *chosen, pictures, test, image_shape)
 
 
 def use_style() -> None:

@@ -1,0 +1,181 @@
+"""The tables for reading, as markdown and as LaTeX (booktabs): ours, ours on the way through training, and published.
+
+Published figures stand in tables of their own, since they belong to other models and other protocols.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+TITLES = {"exact": "Exact", "lower_bound": "Lower bound", "importance_weighted": "IW", "parzen": "Parzen"}
+METRICS = {
+    "parzen": "Parzen",
+    "kde": "kernel density estimate",
+    "ais": "annealed importance sampling",
+    "iwae_bound": "IWAE bound",
+    "log_likelihood": "log-likelihood",
+    "negative_log_likelihood": "negative log-likelihood",
+    "bits_per_dim": "bits per dimension",
+}
+MARKS = {"S": "primary text or code", "S2": "quoted by a second source"}
+HEAVY_TAIL_NATS = 10.0  # a median further from the mean than this is printed beside it
+
+NOTE = (
+    "Mean log-likelihood on the test split in nats per example ± standard error over test points [standard deviation "
+    "between seeds]. Lower bound and IW-M are lower bounds on the model's log-likelihood; a Parzen estimate is no "
+    "bound and rewards blur. For a chain the longest run from noise is shown. The best trained model of a column is "
+    "marked only where its paired difference from every other one exceeds two standard errors. A median follows where "
+    f"heavy tails bring it more than {HEAVY_TAIL_NATS:g} nats from the mean."
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of text cells under a title; its first column is left-aligned."""
+
+    title: str
+    table: pd.DataFrame
+
+
+def sections(summary: pd.DataFrame, curve: pd.DataFrame, published: pd.DataFrame) -> Iterator[Section]:
+    """All tables, data set by data set; strong text stands between double asterisks."""
+    for dataset, group in summary.groupby("dataset", sort=False):
+        exact = group["exact_nats"].dropna()
+        fact = f"exact log density of the data: {exact.iloc[0]:.2f}" if len(exact) else "exact value unknown"
+        yield Section(f"{dataset} ({fact})", _models_by_estimators(group))
+        on_the_way = curve[(curve["dataset"] == dataset) & (curve["status"] == "ok")]
+        if len(on_the_way):
+            yield Section(f"{dataset}: bound / IW-M by number of updates", _models_by_updates(on_the_way))
+        others = published[published["dataset"].str.lower() == str(dataset).lower()]
+        if len(others):
+            yield Section(f"{dataset}: published figures of other models", _published(others))
+
+
+def _models_by_estimators(group: pd.DataFrame) -> pd.DataFrame:
+    """Models down, estimators across."""
+    rows = main_rows(group)
+    cells = pd.DataFrame(
+        {
+            "Model": [label(row) for _, row in rows.iterrows()],
+            "column": [_title(row) for _, row in rows.iterrows()],
+            "value": [_value(row) for _, row in rows.iterrows()],
+        }
+    )
+    columns = list(dict.fromkeys(sorted(cells["column"], key=_column_order)))
+    wide = cells.groupby(["Model", "column"], sort=False)["value"].agg("; ".join).unstack("column")
+    return wide.reindex(index=cells["Model"].unique(), columns=columns).fillna("").reset_index()
+
+
+def main_rows(group: pd.DataFrame) -> pd.DataFrame:
+    """Without the intermediate chain states: of a chain, its longest run from noise."""
+    chains = group["variant"].str.contains("from")
+    longest = group["variant"].str.extract(r"from noise, (\d+) steps")[0].astype(float)
+    last = longest == longest.groupby(group["model"]).transform("max")
+    return group[~chains | last]
+
+
+def label(row: pd.Series) -> str:
+    """A model and its number of levels."""
+    return row["model"] if pd.isna(row["n_levels"]) else f"{row['model']}, k = {row['n_levels']:g}"
+
+
+def _title(row: pd.Series) -> str:
+    """Column of a row: the estimator, with M or the sampler's last step."""
+    title = TITLES[row["estimator"]]
+    if row["estimator"] == "importance_weighted":
+        return f"{title}-{row['n_importance_samples']}"
+    if row["estimator"] == "parzen":
+        return f"{title}, {'mean' if 'mean' in row['variant'] else 'sample'}"
+    return title
+
+
+def _column_order(title: str) -> int:
+    return [title.startswith(known) for known in TITLES.values()].index(True)
+
+
+def _value(row: pd.Series) -> str:
+    """mean ± standard error [seed spread], or that it failed."""
+    if row["n_seeds"] == 0:
+        return "failed"
+    text = f"{row['mean_nats']:.2f} ± {row['standard_error_nats']:.2f}"
+    if pd.notna(row["seed_std_nats"]):
+        text += f" [{row['seed_std_nats']:.2f}]"
+    if abs(row["median_nats"] - row["mean_nats"]) > HEAVY_TAIL_NATS:
+        text += f", median {row['median_nats']:.2f}"
+    if row["n_failed"]:
+        text += f" ({row['n_failed']} failed)"
+    return f"**{text}**" if row["best"] else text
+
+
+def _models_by_updates(curve: pd.DataFrame) -> pd.DataFrame:
+    """Models down, numbers of updates across; means over seeds of the lower bound and of IW-M."""
+    cells = curve.assign(Model=[label(row) for _, row in curve.iterrows()])
+    means = cells.groupby(["Model", "n_updates", "estimator"], sort=False)["mean_nats"].mean().unstack("estimator")
+    text = means["lower_bound"].map("{:.1f}".format) + " / " + means["importance_weighted"].map("{:.1f}".format)
+    wide = text.unstack("n_updates").reindex(index=cells["Model"].unique())
+    wide = wide[sorted(wide.columns)].fillna("")
+    return wide.rename(columns=lambda n_updates: f"{n_updates:,} updates").rename_axis(columns=None).reset_index()
+
+
+def _published(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per figure, with its protocol and its source."""
+    relation = rows["relation"].map({"=": "", "<=": "≤ ", ">=": "≥ "})
+    error = [f" ± {e:g}" if pd.notna(e) else "" for e in rows["standard_error"]]
+    source = rows[["source_authors", "year", "table"]].astype(object).where(rows["source_authors"].notna(), "")
+    return pd.DataFrame(
+        {
+            "Model": rows["model"],
+            "Value": relation + rows["value"].map("{:g}".format) + error,
+            "What": rows["metric"].map(METRICS),
+            "Protocol": rows["protocol"],
+            "Source": [", ".join(_source_parts(row)) for row in source.itertuples(index=False)],
+            "Read in": rows["mark"].map(MARKS),
+        }
+    )
+
+
+def _source_parts(row: tuple) -> list[str]:
+    return [f"{part:g}" if isinstance(part, float) else part for part in row if part == part and part != ""]
+
+
+def to_markdown(tables: list[Section]) -> str:
+    """All tables under one heading."""
+    parts = ["# Log-likelihoods", NOTE]
+    for section in tables:
+        header = [list(section.table.columns), ["---", *["---:"] * (len(section.table.columns) - 1)]]
+        lines = ["| " + " | ".join(cells) + " |" for cells in [*header, *section.table.to_numpy().tolist()]]
+        parts += [f"## {section.title}", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def to_latex(tables: list[Section]) -> str:
+    """The same tables with booktabs rules."""
+    parts = ["% " + NOTE]
+    for section in tables:
+        rows = [_latex_row(cells) for cells in section.table.to_numpy().tolist()]
+        parts.append(
+            "\\begin{table}\n\\centering\n"
+            f"\\caption{{{_escape(section.title)}; nats per example.}}\n"
+            f"\\begin{{tabular}}{{l{'r' * (len(section.table.columns) - 1)}}}\n\\toprule\n"
+            + "\n".join([_latex_row(list(section.table.columns)), "\\midrule", *rows])
+            + "\n\\bottomrule\n\\end{tabular}\n\\end{table}"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _latex_row(cells: list[str]) -> str:
+    return " & ".join(map(_latex_cell, cells)) + r" \\"
+
+
+def _latex_cell(text: str) -> str:
+    if text.startswith("**"):
+        return rf"\textbf{{{_latex_cell(text.strip('*'))}}}"
+    text = _escape(text)
+    for sign, command in [("±", r"$\pm$"), ("≤", r"$\le$"), ("≥", r"$\ge$")]:
+        text = text.replace(sign, command)
+    return text
+
+
+def _escape(text: str) -> str:
+    return text.replace("_", r"\_").replace("%", r"\%").replace("&", r"\&")
