@@ -5,7 +5,7 @@ CORES ?= all
 RUN := $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := benchmark
-.PHONY: benchmark setup test check report lint help
+.PHONY: benchmark setup test check check-mnist report lint help
 
 benchmark: setup  ## tables and figures of the embedded default (config/config.yaml)
 	$(RUN)
@@ -22,6 +22,9 @@ test: setup  ## the tests
 
 check: benchmark  ## run the default grid again if needed and compare it with results/reference/default
 	$(BIN)/python -m workflow.scripts.compare results/reference/default results/default
+
+check-mnist: setup  ## compare a finished run of config/mnist.yaml with results/reference/mnist; starts none
+	$(BIN)/python -m workflow.scripts.compare results/reference/mnist results/mnist
 
 report: benchmark  ## report.html: tables, figures and provenance in one file
 	$(RUN) --report report.html

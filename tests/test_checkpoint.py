@@ -65,3 +65,22 @@ def test_a_truncated_file_is_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent"):
         checkpoint.load(build(1), tmp_path / "absent")
+
+
+def test_snapshots_come_back_by_increasing_number_of_updates(tmp_path):
+    states = {20: checkpoint.state(build(1)), 3: checkpoint.state(build(2))}
+    checkpoint.save_snapshots(states, tmp_path / "snapshots")
+    loaded = checkpoint.load_snapshots(tmp_path / "snapshots")
+    assert list(loaded) == [3, 20]
+    for n_updates, state in states.items():
+        assert state.keys() == loaded[n_updates].keys()
+        assert all(torch.equal(tensor, loaded[n_updates][name]) for name, tensor in state.items())
+    checkpoint.save_snapshots({}, tmp_path / "none")
+    assert checkpoint.load_snapshots(tmp_path / "none") == {}
+
+
+def test_a_state_is_a_copy():
+    model = build(1)
+    state = checkpoint.state(model)
+    model.reconstruction_std.zero_()
+    assert (state["reconstruction_std"] > 0).all()

@@ -14,7 +14,7 @@ from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.interfaces import Trainable
 from cdae.model import CDAE, LOSSES
-from cdae.training import DivergenceError, History, cosine_learning_rate, fit
+from cdae.training import DivergenceError, History, cosine_learning_rate, fit, matmul_precision
 from tests.helpers import seeded
 
 DATA = torch.randn(130, 3, generator=seeded(0))
@@ -225,3 +225,32 @@ def test_batches_larger_than_the_data_are_the_data():
     model = Quadratic()
     train(model, batch_size=1_000, n_updates=2)
     assert [len(batch) for batch in model.batches] == [130, 130]
+
+
+def test_snapshots_are_refitted_copies_and_leave_training_as_it_is():
+    """After the numbers asked for, also within an epoch; the last is the finished model up to its refit's noise."""
+    plain, tracked = small_cascade(), small_cascade()
+    train(plain)
+    seen = {}
+    train(tracked, snapshots=[2, 7], on_snapshot=lambda n_updates, copy: seen.update({n_updates: copy}))
+    assert list(seen) == [2, 7]
+    for name, tensor in plain.state_dict().items():
+        assert torch.equal(tensor, tracked.state_dict()[name])
+        if name != "reconstruction_std":
+            assert torch.equal(tensor, seen[7].state_dict()[name])
+    assert not torch.equal(next(seen[2].parameters()), next(plain.parameters()))
+    mse = seen[2].level_mse(DATA, generator=seeded(9)).numpy()
+    expected = np.sqrt(np.square(seen[2].corruption_std[:-1].numpy()) + mse)
+    np.testing.assert_allclose(seen[2].reconstruction_std, expected, rtol=0.2)
+
+
+def test_reduced_products_are_used_where_the_processor_has_them_and_nowhere_else(monkeypatch):
+    for supported, expected in ((True, "medium"), (False, "highest")):
+        monkeypatch.setattr("cdae.training.has_bfloat16_products", lambda supported=supported: supported)
+        with pytest.raises(KeyError), matmul_precision("medium"):
+            assert torch.get_float32_matmul_precision() == expected
+            raise KeyError
+        assert torch.get_float32_matmul_precision() == "highest"
+    monkeypatch.setattr("cdae.training.has_bfloat16_products", lambda: True)
+    with matmul_precision("highest"):
+        assert torch.get_float32_matmul_precision() == "highest"

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ["Snakefile", "environment.yml", "workflow", "cdae", "baselines", "config", "profiles"]
+SOURCES = ["Snakefile", "environment.yml", "workflow", "cdae", "baselines", "config", "profiles", "results/reference"]
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 
 
@@ -97,7 +97,8 @@ def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(fini
     assert (table["standard_error_nats"] > 0).all()
     for dataset in ("digits", "mixture_2d"):
         names = {file.name for file in (results / "figures" / dataset).iterdir()}
-        assert {f"{name}.png" for name in ("samples", "likelihood_by_levels", "chain_from_prior")} <= names
+        expected = ("samples", "parzen_bars", "likelihood_by_levels", "chain_from_prior", "by_updates")
+        assert {f"{name}.png" for name in expected} <= names
     assert "| cdae, k = 3 |" in finished.output
     assert "tables: results/smoke/tables" in finished.output
     assert "train vae on digits, seed 0" in finished.output and "(100%) done" in finished.output
@@ -112,6 +113,24 @@ def test_exact_values_stand_beside_estimates_where_they_are_known(finished):
     assert unknown["exact_nats"].isna().all()
     assert (unknown["bits_per_dim"].isna() == (unknown["estimator"] == "parzen")).all()
     assert (table["model_exact_nats"].notna() == (table["estimator"] == "exact")).all()
+
+
+def test_the_bounds_are_known_on_the_way_through_training(finished):
+    """At the snapshot and at the end, where they are the finished model's; its random numbers are those of the end."""
+    tables = finished.folder / "results/smoke/tables"
+    curve = pd.read_csv(tables / "training_curve.csv")
+    assert sorted(curve["n_updates"].unique()) == [10, 20] and (curve["status"] == "ok").all()
+    long = pd.read_csv(tables / "log_likelihood.csv")
+    keys = ["dataset", "model", "n_levels", "seed", "estimator"]
+    ends = curve[curve["n_updates"] == 20].merge(long, on=keys, suffixes=("", "_long"))
+    assert len(ends) == 8 and (ends["mean_nats"] == ends["mean_nats_long"]).all()
+    levels = pd.read_csv(tables / "levels.csv")
+    assert len(levels) == 2 * 2 * (1 + 3) and sorted(levels["n_updates"].unique()) == [10, 20]
+    assert (levels[["mse_train", "mse_test"]] > 0).all(axis=None)
+
+
+def test_the_time_is_told_before_a_run(finished):
+    assert "24 jobs of training and evaluation to run; no committed run tells how long" in finished.output
 
 
 def test_a_finished_grid_runs_nothing_and_changes_nothing(finished):

@@ -22,7 +22,7 @@ def write(path: Path, benchmarks: Path) -> None:
         rows.writerow(COLUMNS)
         rows.writerow([*PROBE, f"{probe_seconds():.4f}", ""])
         for benchmark in sorted(benchmarks.rglob("*.tsv")):
-            measured = next(csv.DictReader(benchmark.open(encoding="utf-8"), delimiter="\t"))
+            measured = next(csv.DictReader(benchmark.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
             job, dataset, model = benchmark.relative_to(benchmarks).parts[:3]
             rows.writerow([job, dataset, model, benchmark.stem, measured["cpu_time"], measured["max_rss"]])
 

@@ -1,0 +1,48 @@
+"""The time told before a run: committed seconds, scaled by the probe and shared by the cores."""
+
+import pytest
+
+from workflow.scripts import duration
+
+JOBS = [("train", "mnist", "cdae-k4", "0"), ("evaluate", "mnist", "cdae-k4", "0")]
+
+
+@pytest.fixture
+def committed(tmp_path, monkeypatch):
+    """A finished run of two jobs, 600 and 120 CPU seconds, on a machine half as fast as this one."""
+    monkeypatch.setattr(duration, "probe_seconds", lambda: 0.2)
+    for job, seconds in (("train", 600.0), ("evaluate", 120.0)):
+        file = tmp_path / "benchmarks" / job / "mnist" / "cdae-k4" / "0.tsv"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"s\tmax_rss\tcpu_time\n999\t512.5\t{seconds}\n")
+    duration.write(tmp_path / "seconds.csv", tmp_path / "benchmarks")
+    monkeypatch.setattr(duration, "probe_seconds", lambda: 0.1)
+    return tmp_path / "seconds.csv"
+
+
+def test_what_is_committed_is_the_probe_and_a_row_per_job(committed):
+    lines = committed.read_text().splitlines()
+    assert lines == [
+        "job,dataset,model,seed,cpu_seconds,peak_megabytes",
+        "probe,,,,0.2000,",
+        "evaluate,mnist,cdae-k4,0,120.0,512.5",
+        "train,mnist,cdae-k4,0,600.0,512.5",
+    ]
+
+
+def test_seconds_are_scaled_and_shared_but_a_job_is_not_split(committed):
+    assert duration.message(JOBS, committed, 1).endswith("about 6 minutes on 1 cores")
+    assert duration.message(JOBS, committed, 2).endswith("about 5 minutes on 2 cores")
+
+
+def test_jobs_without_a_known_time_are_said_to_be_left_out(committed):
+    new = [*JOBS, ("train", "mnist", "other", "0")]
+    assert duration.message(new, committed, 1).endswith(
+        "about 6 minutes on 1 cores, not counting 1 that no committed run has"
+    )
+    assert "no committed run" in duration.message(new[2:], committed, 1)
+    assert "no committed run" in duration.message(JOBS, committed.with_name("none.csv"), 1)
+
+
+def test_the_probe_measures_something():
+    assert 0.0 < duration.probe_seconds() < 60.0

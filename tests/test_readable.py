@@ -1,0 +1,83 @@
+"""Tables for reading: what is printed beside a value, and where published figures stand."""
+
+import pandas as pd
+import pytest
+
+from workflow.scripts.readable import sections, to_latex, to_markdown
+
+CURVE = pd.DataFrame(columns=["dataset", "model", "n_levels", "seed", "n_updates", "estimator", "mean_nats", "status"])
+PUBLISHED = pd.DataFrame(
+    [
+        ("MNIST", "GAN", "parzen", "=", 225.0, 2.0, "10,000 samples", "Goodfellow et al.", 2014.0, "Table 1", "S2"),
+        ("MNIST", "Glow", "bits_per_dim", "<=", 1.05, None, "dequantized", None, None, None, "S2"),
+        ("TFD", "GAN", "parzen", "=", 2057.0, 26.0, "10,000 samples", "Goodfellow et al.", 2014.0, "Table 1", "S2"),
+    ],
+    columns=[
+        "dataset", "model", "metric", "relation", "value", "standard_error", "protocol", "source_authors", "year",
+        "table", "mark",
+    ],
+)  # fmt: skip
+
+
+def row(**changes):
+    defaults = {
+        "dataset": "mnist", "model": "cdae", "kind": "cdae", "n_levels": 4, "estimator": "lower_bound", "variant": "",
+        "n_importance_samples": pd.NA, "n_seeds": 3, "n_failed": 0, "mean_nats": 100.0, "standard_error_nats": 1.5,
+        "seed_std_nats": 0.25, "median_nats": 101.0, "exact_nats": float("nan"), "best": False,
+    }  # fmt: skip
+    return defaults | changes
+
+
+def value(**changes):
+    table = next(sections(pd.DataFrame([row(**changes)]), CURVE, PUBLISHED)).table
+    return table.iloc[0, 1]
+
+
+def test_a_value_stands_with_its_errors():
+    assert value() == "100.00 ± 1.50 [0.25]"
+    assert value(seed_std_nats=float("nan")) == "100.00 ± 1.50"
+    assert value(best=True) == "**100.00 ± 1.50 [0.25]**"
+    assert value(n_failed=1) == "100.00 ± 1.50 [0.25] (1 failed)"
+    assert value(n_seeds=0) == "failed"
+
+
+@pytest.mark.parametrize(("median", "printed"), [(109.0, False), (111.0, True), (89.0, True)])
+def test_a_median_is_printed_where_it_is_far_from_the_mean(median, printed):
+    assert (f"median {median:.2f}" in value(median_nats=median)) == printed
+
+
+def test_published_figures_stand_apart_with_their_source_and_only_for_their_data():
+    tables = list(sections(pd.DataFrame([row()]), CURVE, PUBLISHED))
+    assert [table.title for table in tables] == [
+        "mnist (exact value unknown)",
+        "mnist: published figures of other models",
+    ]
+    assert "GAN" not in tables[0].table.to_string()
+    published = tables[1].table
+    assert published["Model"].tolist() == ["GAN", "Glow"]
+    assert published["Value"].tolist() == ["225 ± 2", "≤ 1.05"]
+    assert published["Source"].tolist() == ["Goodfellow et al., 2014, Table 1", ""]
+    assert len(list(sections(pd.DataFrame([row(dataset="digits")]), CURVE, PUBLISHED))) == 1
+
+
+def test_the_way_through_training_is_a_table_of_its_own():
+    curve = pd.DataFrame(
+        [
+            ("mnist", "cdae", k, 0, n, estimator, float(n + k + plus), "ok")
+            for k in (2, 4)
+            for n in (1000, 50)
+            for estimator, plus in (("lower_bound", 0), ("importance_weighted", 7))
+        ],
+        columns=CURVE.columns,
+    )
+    table = list(sections(pd.DataFrame([row()]), curve, PUBLISHED))[1].table
+    assert table.columns.tolist() == ["Model", "50 updates", "1,000 updates"]
+    assert table.iloc[1].tolist() == ["cdae, k = 4", "54.0 / 61.0", "1004.0 / 1011.0"]
+
+
+def test_latex_is_escaped_and_strong_text_is_bold():
+    tables = list(sections(pd.DataFrame([row(dataset="a_b", best=True)]), CURVE, PUBLISHED))
+    text = to_latex(tables)
+    assert r"\textbf{100.00 $\pm$ 1.50 [0.25]}" in text and r"a\_b" in text and "**" not in text
+    assert r"\toprule" in text and text.count(r"\\") == 2
+    assert "| **100.00 ± 1.50 [0.25]** |" in to_markdown(tables)
