@@ -65,6 +65,8 @@ class Cascade(Protocol):
 
     def denoise(self, noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "k n dim"]: ...
 
+    def denoise_level(self, x: Float[Tensor, "n dim"], level: int) -> Float[Tensor, "n dim"]: ...
+
 
 @runtime_checkable
 class Trainable(Protocol):

@@ -143,7 +143,7 @@ class CDAE(nn.Module):
         x = self.prior_mean + self.prior_std * standard_normal(self.prior_mean, n_samples, dim, generator=generator)
         path = [x.to(like.dtype)]
         for level in range(self.n_levels, 0, -1):
-            mean = self._denoise_one_level(path[-1], level)
+            mean = self.denoise_level(path[-1], level)
             noise = standard_normal(mean, n_samples, dim, generator=generator) if level > 1 else 0.0
             path.append(mean + self.reconstruction_std[level - 1] * noise)
         return torch.stack(path)
@@ -155,6 +155,7 @@ class CDAE(nn.Module):
         noise = standard_normal(mean, *mean.shape, generator=generator)
         yield SampleSet("last step sample", mean + self.reconstruction_std[0] * noise)
 
-    def _denoise_one_level(self, x: Float[Tensor, "n dim"], level: int) -> Float[Tensor, "n dim"]:
+    def denoise_level(self, x: Float[Tensor, "n dim"], level: int) -> Float[Tensor, "n dim"]:
+        """r(x) of states that are all at one level."""
         parts = [self.denoiser(part, torch.full((len(part),), level, device=x.device)) for part in x.split(CHUNK_ROWS)]
         return torch.cat(parts)
