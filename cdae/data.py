@@ -148,6 +148,7 @@ class EvaluationSet:
         test_pixels, validation_pixels: without dequantization; levels divided by L - 1.
         log_density: exact log density of the test examples in nats, float64; None where unknown.
         bandwidth_unit: 1 for data in [0, 1], else the pooled standard deviation of the training data.
+        training: the training split, for estimators with numbers to fit.
     """
 
     test: Float[Tensor, "n dim"]
@@ -155,6 +156,7 @@ class EvaluationSet:
     validation_pixels: Float[Tensor, "v dim"]
     log_density: Float[Tensor, "n"] | None
     bandwidth_unit: float
+    training: TrainingSet
 
 
 def load_evaluation_set(path: str | Path) -> EvaluationSet:
@@ -165,4 +167,4 @@ def load_evaluation_set(path: str | Path) -> EvaluationSet:
         exact = torch.from_numpy(file["test_log_density"]) if "test_log_density" in file else None
         pixels = {split: torch.from_numpy(file[split]).float() / top for split in ("test", "validation")}
         test = torch.from_numpy(file["test_continuous"])
-    return EvaluationSet(test, pixels["test"], pixels["validation"], exact, unit)
+    return EvaluationSet(test, pixels["test"], pixels["validation"], exact, unit, training_set)

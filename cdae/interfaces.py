@@ -69,6 +69,15 @@ class Cascade(Protocol):
 
 
 @runtime_checkable
+class Denoises(Protocol):
+    """Has one denoiser for all of its levels (a `Cascade`), so that other inference models can be tried on it."""
+
+    def denoise(self, noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "k n dim"]: ...
+
+    def denoise_level(self, x: Float[Tensor, "n dim"], level: int) -> Float[Tensor, "n dim"]: ...
+
+
+@runtime_checkable
 class Trainable(Protocol):
     """Can be trained by stochastic gradients, with closed-form parts refitted between epochs."""
 

@@ -96,6 +96,9 @@ class Guided:
         return self.stds
 
 
+PROPOSALS = {"paper": Paper, "widened": Widened, "renoising": Renoising}  # those without numbers to fit
+
+
 def n_levels(model: Cascade) -> int:
     return len(model.reconstruction_std)
 

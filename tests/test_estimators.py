@@ -24,6 +24,7 @@ SETTINGS = {
     "n_points": 500,
     "subset_seed": 0,
     "n_samples": 2_000,
+    "names": ["paper", "widened", "renoising", "guided"],
 }
 CDAE_OPTIONS = {
     "schedule": "geometric",
@@ -47,6 +48,11 @@ OPTIONS = {
 
 def estimate(name: str, model, data: EvaluationSet, *, seed: int = 0, **changed) -> list[Estimate]:
     return list(ESTIMATORS[name][1](model, data, SETTINGS | changed, generator=seeded(seed)))
+
+
+def held_out(test, test_pixels, validation_pixels) -> EvaluationSet:
+    """An evaluation set of unknown density; what is tested without training data gets the test points."""
+    return EvaluationSet(test, test_pixels, validation_pixels, None, 1.0, TrainingSet(test))
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +161,7 @@ def test_lower_bound_averages_the_number_of_draws_it_was_given():
     """The mean of the very draws that `elbo` makes from the same generator, with the mean of every term."""
     model, _ = linear_cascade(0, dim=3, n_levels=3)
     x = torch.randn(7, 3, generator=seeded(0), dtype=torch.float64)
-    (result,) = estimate("lower_bound", model, EvaluationSet(x, x, x, None, 1.0), n_draws=4, seed=3)
+    (result,) = estimate("lower_bound", model, held_out(x, x, x), n_draws=4, seed=3)
     generator = seeded(3)
     draws = [elbo(model, x, generator=generator) for _ in range(4)]
     torch.testing.assert_close(result.values, torch.stack([d.total for d in draws]).mean(0))
@@ -173,7 +179,7 @@ def test_examples_are_estimated_in_chunks_and_in_order(monkeypatch):
     x[13] = 100.0
     monkeypatch.setattr("cdae.estimators.CHUNK_ROWS", 10)
     for name in ("lower_bound", "importance_weighted"):
-        (result,) = estimate(name, model, EvaluationSet(x, x, x, None, 1.0))
+        (result,) = estimate(name, model, held_out(x, x, x))
         assert len(result.values) == 25 and result.values.argmin() == 13
 
 
@@ -193,15 +199,34 @@ def test_importance_subset_values_belong_to_its_indices():
     model, _ = linear_cascade(2, dim=3, n_levels=2)
     x = torch.zeros(40, 3, dtype=torch.float64)
     x[::2] = 100.0
-    (result,) = estimate("importance_weighted", model, EvaluationSet(x, x, x, None, 1.0), n_points=15)
+    (result,) = estimate("importance_weighted", model, held_out(x, x, x), n_points=15)
     assert torch.equal(result.values < result.values.mean(), result.indices % 2 == 0)
     assert 1.0 <= result.diagnostics["mean_effective_sample_size"] <= 10.0
+
+
+def test_proposals_bound_the_same_likelihood_on_the_same_points(trained, gaussian_data):
+    """Guided gains on the paper's bound of a trained cascade, by the paired difference that is reported."""
+    results = {r.variant: r for r in estimate("proposals", trained["cdae"], gaussian_data)}
+    assert list(results) == [f"{name}, {what}" for name in SETTINGS["names"] for what in ("bound", "IW")]
+    (weighted,) = estimate("importance_weighted", trained["cdae"], gaussian_data)
+    paper, guided = results["paper, bound"], results["guided, bound"]
+    for result in results.values():
+        assert torch.equal(result.indices, weighted.indices)
+        assert (result.n_importance_samples, len(result.values)) == (10 if "IW" in result.variant else 1, 500)
+    assert torch.isclose(results["paper, IW"].values.mean(), weighted.values.mean(), atol=0.1)
+    gain = (guided.values - paper.values).numpy()
+    assert guided.diagnostics["gain"] == pytest.approx(gain.mean()) and "gain" not in paper.diagnostics
+    assert guided.diagnostics["gain_standard_error"] == pytest.approx(gain.std(ddof=1) / math.sqrt(500))
+    assert gain.mean() > 5 * guided.diagnostics["gain_standard_error"]
+    for name in SETTINGS["names"]:
+        assert (results[f"{name}, IW"].values >= results[f"{name}, bound"].values).all()
+        assert results[f"{name}, bound"].diagnostics["largest_variance_ratio"] > 0
 
 
 def test_more_points_than_there_are_means_all():
     model, _ = linear_cascade(3, dim=3, n_levels=2)
     x = torch.zeros(6, 3, dtype=torch.float64)
-    (result,) = estimate("importance_weighted", model, EvaluationSet(x, x, x, None, 1.0), n_points=500)
+    (result,) = estimate("importance_weighted", model, held_out(x, x, x), n_points=500)
     assert result.indices.tolist() == list(range(6))
 
 
@@ -220,7 +245,9 @@ class FixedSamples(nn.Module):
 def test_parzen_follows_its_protocol():
     """Bandwidth from the validation pixels in units of the data, density of the test pixels, one row per variant."""
     samples, other, test, validation = (torch.randn(30, 2, generator=seeded(s)) for s in range(4))
-    data = EvaluationSet(torch.full_like(test, 9.0), test, validation, None, bandwidth_unit=2.5)
+    data = EvaluationSet(
+        torch.full_like(test, 9.0), test, validation, None, bandwidth_unit=2.5, training=TrainingSet(test)
+    )
     results = estimate("parzen", FixedSamples(samples, other), data, n_samples=20)
     assert [r.variant for r in results] == ["variant 0", "variant 1"]
     grid = 2.5 * torch.logspace(-1, 0, 10, dtype=torch.float64)
@@ -238,12 +265,11 @@ def test_parzen_uses_the_first_thousand_validation_examples(monkeypatch):
     changed = validation.clone()
     changed[5:] = 50.0
     runs = [
-        estimate("parzen", FixedSamples(samples), EvaluationSet(validation, validation, v, None, 1.0))[0]
-        for v in (validation, changed)
+        estimate("parzen", FixedSamples(samples), held_out(validation, validation, v))[0] for v in (validation, changed)
     ]
     assert runs[0].diagnostics == runs[1].diagnostics
     changed[4] = 50.0
-    (other,) = estimate("parzen", FixedSamples(samples), EvaluationSet(validation, validation, changed, None, 1.0))
+    (other,) = estimate("parzen", FixedSamples(samples), held_out(validation, validation, changed))
     assert other.diagnostics != runs[0].diagnostics
 
 
@@ -259,7 +285,7 @@ def test_nothing_to_average_is_refused(name, setting, message):
     model, _ = linear_cascade(4, dim=3, n_levels=2)
     x = torch.zeros(6, 3, dtype=torch.float64)
     with pytest.raises(ValueError, match=message):
-        estimate(name, model, EvaluationSet(x, x, x, None, 1.0), **{setting: 0})
+        estimate(name, model, held_out(x, x, x), **{setting: 0})
 
 
 def test_estimates_are_reproducible_from_their_generator(trained, gaussian_data):
@@ -273,7 +299,7 @@ def test_a_memoriser_is_seen_in_parzen():
     rng = np.random.default_rng(0)
     train, test = (torch.from_numpy(rng.standard_normal((200, 20)).astype(np.float32)) for _ in range(2))
     model = model_class("control-training-samples").build({}, TrainingSet(train), generator=seeded(0))
-    scores = [estimate("parzen", model, EvaluationSet(x, x, test, None, 1.0))[0].values.mean() for x in (train, test)]
+    scores = [estimate("parzen", model, held_out(x, x, test))[0].values.mean() for x in (train, test)]
     assert scores[0] > scores[1] + 1.0
 
 

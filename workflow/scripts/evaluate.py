@@ -100,7 +100,7 @@ class Evaluation:
         from cdae.seeds import seed_from
 
         settings = dict(self.config["estimators"][name])
-        if name == "importance_weighted":
+        if name in ("importance_weighted", "proposals"):
             settings["subset_seed"] = seed_from(self.config["base_seed"], self.config["dataset"], "test subset")
         for estimate in ESTIMATORS[name][1](model, self.data, settings, generator=self.generator(name)):
             self.add(name, estimate)

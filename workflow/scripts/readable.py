@@ -18,6 +18,10 @@ METRICS = {
     "negative_log_likelihood": "negative log-likelihood",
     "bits_per_dim": "bits per dimension",
 }
+PROPOSALS_TITLE = (
+    "the same cascades under other inference models (a random subset of test points; every bound is one on the same "
+    "log-likelihood; with a variance ratio of 2 or more the weights have infinite variance)"
+)
 MARKS = {"S": "primary text or code", "S2": "quoted by a second source"}
 HEAVY_TAIL_NATS = 10.0  # a median further from the mean than this is printed beside it
 
@@ -38,12 +42,18 @@ class Section:
     table: pd.DataFrame
 
 
-def sections(summary: pd.DataFrame, curve: pd.DataFrame, published: pd.DataFrame) -> Iterator[Section]:
+def sections(
+    summary: pd.DataFrame, curve: pd.DataFrame, diagnostics: pd.DataFrame, published: pd.DataFrame
+) -> Iterator[Section]:
     """All tables, data set by data set; strong text stands between double asterisks."""
     for dataset, group in summary.groupby("dataset", sort=False):
         exact = group["exact_nats"].dropna()
         fact = f"exact log density of the data: {exact.iloc[0]:.2f}" if len(exact) else "exact value unknown"
-        yield Section(f"{dataset} ({fact})", _models_by_estimators(group))
+        tried = group["estimator"] == "proposals"
+        yield Section(f"{dataset} ({fact})", _models_by_estimators(group[~tried]))
+        if (tried & (group["n_seeds"] > 0)).any():
+            about = diagnostics[diagnostics["dataset"] == dataset]
+            yield Section(f"{dataset}: {PROPOSALS_TITLE}", _proposals(group[tried & (group["n_seeds"] > 0)], about))
         on_the_way = curve[(curve["dataset"] == dataset) & (curve["status"] == "ok")]
         if len(on_the_way):
             yield Section(f"{dataset}: bound / IW-M by number of updates", _models_by_updates(on_the_way))
@@ -65,6 +75,33 @@ def _models_by_estimators(group: pd.DataFrame) -> pd.DataFrame:
     columns = list(dict.fromkeys(sorted(cells["column"], key=_column_order)))
     wide = cells.groupby(["Model", "column"], sort=False)["value"].agg("; ".join).unstack("column")
     return wide.reindex(index=cells["Model"].unique(), columns=columns).fillna("").reset_index()
+
+
+def _proposals(summary: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
+    """One row per model and inference model: bound, gain over the paper's, IW-M, and what the weights are worth."""
+    parts = summary["variant"].str.extract(r"^(?P<proposal>\w+), (?P<quantity>bound|IW)$")
+    rows = pd.concat([summary, parts], axis=1)
+    known = diagnostics[diagnostics["estimator"] == "proposals"]
+    keys = ["model", "n_levels", "variant", "diagnostic"]
+    means = known.groupby(keys, dropna=False)["value"].mean()
+    table = []
+    for _, bound in rows[rows["quantity"] == "bound"].iterrows():
+        same = (rows["model"] == bound["model"]) & (rows["n_levels"] == bound["n_levels"])
+        weighted = rows[same & (rows["proposal"] == bound["proposal"]) & (rows["quantity"] == "IW")].iloc[0]
+        about = means.loc[bound["model"], bound["n_levels"], bound["variant"]]
+        gain = f"{about['gain']:.2f} ± {about['gain_standard_error']:.2f}" if "gain" in about else ""
+        table.append(
+            {
+                "Model": label(bound),
+                "Inference model": bound["proposal"],
+                "Bound": f"{bound['mean_nats']:.2f}",
+                "Gain": gain,
+                f"IW-{weighted['n_importance_samples']}": f"{weighted['mean_nats']:.2f}",
+                "Effective samples": f"{about['mean_effective_sample_size']:.1f}",
+                "Largest variance ratio": f"{about['largest_variance_ratio']:.2f}",
+            }
+        )
+    return pd.DataFrame(table)
 
 
 def main_rows(group: pd.DataFrame) -> pd.DataFrame:

@@ -40,7 +40,8 @@ def main() -> None:
         values = per_example_values(args.records, records)
         summary = summarize(long, values)
         curve = training_curve(records, snapshots)
-        tables = list(sections(summary, curve, pd.read_csv(args.published)))
+        diagnosed = diagnostics(records)
+        tables = list(sections(summary, curve, diagnosed, pd.read_csv(args.published)))
         folder = args.output_dir
         write_csv(folder / "log_likelihood.csv", long)
         write_csv(folder / "summary.csv", summary)
@@ -49,7 +50,7 @@ def main() -> None:
         write_csv(folder / "bound_terms.csv", bound_terms(records))
         write_csv(folder / "levels.csv", levels([*records, *snapshots]))
         write_csv(folder / "training_curve.csv", curve)
-        write_csv(folder / "diagnostics.csv", diagnostics(records))
+        write_csv(folder / "diagnostics.csv", diagnosed)
 
 
 def long_form(records: list[dict[str, Any]]) -> pd.DataFrame:
