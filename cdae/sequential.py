@@ -71,7 +71,7 @@ def look_ahead(
 
     The natural guess has the variance MSE_i of the denoiser's answer; rho_{i-1}^2 adds c_{i-1}^2 to it (Eq. 9). So
     wide it is, as a function of x_i, the expected log p(x_{i-1} | x_i) over x_{i-1} ~ q(x_{i-1} | x_0) of Eq. 3 plus a
-    constant: what the next step of the particle is expected to bring. It is positive for any rho, and exact at i = 1.
+    constant: what the next step is expected to bring. This variance is positive for any rho, and exact at i = 1.
     """
     return log_normal(x_hat, x, model.reconstruction_std[level - 1])
 
