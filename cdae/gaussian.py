@@ -29,6 +29,20 @@ def log_normal(x: Float[Tensor, "*batch dim"], mean: Tensor, std: Tensor) -> Flo
     return -0.5 * squared_norm((x - mean) / std) - sum_over_dim(std.double().log(), dim) - 0.5 * dim * LOG_2PI
 
 
+def log_normal_pairs(
+    x: Float[Tensor, "n m dim"], mean: Float[Tensor, "n l dim"], std: Tensor
+) -> Float[Tensor, "n m l"]:
+    """log N(x[:, i]; mean[:, j], std^2) for all i and j, by one matrix product per example; std of shape () or (dim,).
+
+    Squared distances come from norms and inner products: measure x and mean from an origin near both, or they are
+    small differences of large numbers.
+    """
+    dim = x.shape[-1]
+    x, mean = x / std, mean / std
+    squared = squared_norm(x)[:, :, None] + squared_norm(mean)[:, None, :] - 2.0 * torch.bmm(x, mean.mT)
+    return -0.5 * squared - sum_over_dim(std.double().log(), dim) - 0.5 * dim * LOG_2PI
+
+
 def kl_normal(
     mean_q: Float[Tensor, "*batch dim"], std_q: Tensor, mean_p: Tensor, std_p: Tensor
 ) -> Float[Tensor, "*batch"]:

@@ -1,12 +1,20 @@
 """What several test files share: generators, linear denoisers and cascades, exact expectations, statistical checks."""
 
+import inspect
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cdae.corruption import NoiseSchedule
 from cdae.model import CDAE
+from tests.oracles import scalar_cascade
 from tests.oracles.linear_gaussian import LinearGaussianCascade
+from tests.oracles.scalar_cascade import two_mode_mean
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -44,6 +52,24 @@ def linear_cascade(seed: int, dim: int, n_levels: int) -> tuple[CDAE, LinearGaus
     return model, LinearGaussianCascade(matrix, bias, c, rho, data_mean, np.sqrt(data_std**2 + c[-1] ** 2))
 
 
+class TwoModeDenoiser(nn.Module):
+    """The posterior mean of a mixture of two modes at one level of corruption, blind, without parameters."""
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        return torch.from_numpy(two_mode_mean(x.numpy(), mode=1.0, mode_std=0.2, corruption_std=0.5))
+
+
+def two_mode_cascade() -> tuple[CDAE, Callable[[np.ndarray], np.ndarray]]:
+    """One dimension, three levels, a denoiser that is not linear, and the exact log density by quadrature."""
+    zeros, std = torch.zeros(1, dtype=torch.float64), torch.tensor([1.02], dtype=torch.float64)
+    model = CDAE(TwoModeDenoiser(), NoiseSchedule((0.0, 0.3, 0.7, 1.5)), data_mean=zeros, data_std=std)
+    model.reconstruction_std.copy_(torch.tensor([0.3, 0.4, 0.9]))
+    denoiser = partial(two_mode_mean, mode=1.0, mode_std=0.2, corruption_std=0.5)
+    rho, prior_std = model.reconstruction_std.numpy(), model.prior_std.item()
+    grid = np.linspace(-12.0, 12.0, 1_201)
+    return model, lambda x: scalar_cascade.log_prob(x, denoiser, rho, 0.0, prior_std, grid)
+
+
 def quadrature(dim: int) -> Tensor:
     """2 dim points, +-sqrt(dim) e_j: their mean of a quadratic function is its exact mean under N(0, I)."""
     points = dim**0.5 * torch.eye(dim, dtype=torch.float64)
@@ -63,6 +89,59 @@ def level_mse(model: CDAE, xs: Tensor) -> Tensor:
     """Exact MSE_1 .. MSE_k of a linear denoiser over the rows of xs and their corruption, (k,)."""
     copies = [shared_noise(model, x) for x in xs]
     return torch.stack([(x - model.denoise(noisy)).square().mean((1, 2)) for x, noisy in copies]).mean(0)
+
+
+def simulate(oracle: LinearGaussianCascade, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Examples x_0 (n, dim) of the model itself, and the latents x_1 .. x_k (k, n, dim) on the way there."""
+    states = np.random.default_rng(seed).multivariate_normal(*oracle.joint_moments(), n)
+    states = torch.from_numpy(states).reshape(n, oracle.n_levels + 1, oracle.dim).permute(1, 0, 2).contiguous()
+    return states[0], states[1:]
+
+
+class Recorder:
+    """Keeps what a cascade's `denoise_level` is given and what it answers, by level, in order."""
+
+    def __init__(self, model: CDAE, monkeypatch):
+        self.states: dict[int, list[Tensor]] = {}
+        self.reconstructions: dict[int, list[Tensor]] = {}
+        real = model.denoise_level
+
+        def recording(x: Tensor, level: int) -> Tensor:
+            x_hat = real(x, level)
+            self.states.setdefault(level, []).append(x)
+            self.reconstructions.setdefault(level, []).append(x_hat)
+            return x_hat
+
+        monkeypatch.setattr(model, "denoise_level", recording)
+
+    def latents(self, *shape: int) -> Tensor:
+        """(k, *shape) of the states, in one piece."""
+        return torch.stack([torch.cat(self.states[i]).reshape(shape) for i in sorted(self.states)])
+
+    def answers(self, *shape: int) -> Tensor:
+        """(k, *shape) of the reconstructions."""
+        return torch.stack([torch.cat(self.reconstructions[i]).reshape(shape) for i in sorted(self.reconstructions)])
+
+
+class LargestTensor(TorchDispatchMode):
+    """Counts the elements of the largest result of any operation."""
+
+    n_elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.n_elements = max(self.n_elements, result.numel())
+        return result
+
+
+def mutated(module: ModuleType, old: str, new: str) -> ModuleType:
+    """A copy of a module with one piece of its source exchanged."""
+    source = inspect.getsource(module)
+    assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"
+    mutant = ModuleType(module.__name__)
+    exec(compile(source.replace(old, new), "mutant", "exec"), mutant.__dict__)
+    return mutant
 
 
 def assert_mean(values: np.ndarray, expected: np.ndarray | float, n_errors: float = 5.0) -> None:

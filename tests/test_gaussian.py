@@ -30,6 +30,16 @@ def test_log_normal_equals_scipy(shape):
     np.testing.assert_allclose(actual, expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize("shape", [(), (DIM,)])
+def test_log_normal_pairs_is_log_normal_of_each_pair(shape):
+    """Pins which index is the state's and which the mean's, in examples of different numbers of both."""
+    rng = np.random.default_rng(4)
+    x, mean = torch.from_numpy(rng.standard_normal((2, 3, DIM))), torch.from_numpy(rng.standard_normal((2, 5, DIM)))
+    std = torch.tensor(rng.uniform(0.3, 2.0, shape))
+    expected = gaussian.log_normal(x[:, :, None].expand(2, 3, 5, DIM), mean[:, None], std)
+    torch.testing.assert_close(gaussian.log_normal_pairs(x, mean, std), expected, rtol=1e-13, atol=0.0)
+
+
 @pytest.mark.parametrize("shape_p", [(), (DIM,), (N, DIM)])
 @pytest.mark.parametrize("shape_q", [(), (DIM,), (N, DIM)])
 def test_kl_normal_is_the_mean_log_ratio(shape_q, shape_p):

@@ -1,0 +1,100 @@
+"""All pairs: M draws of every level combined in all M^k ways (tensor Monte Carlo; L. Aitchison, 2019).
+
+For a proposal whose levels are independent of one another given x_0, with draws x_i^m ~ q(x_i | x_0), m = 1 .. M:
+
+    b_k[m]     = log p(x_k^m) - log q(x_k^m | x_0)
+    b_i[m]     = logmeanexp_m'( log p(x_i^m | x_{i+1}^m') + b_{i+1}[m'] ) - log q(x_i^m | x_0)
+    log p(x_0) ~ logmeanexp_m( log p(x_0 | x_1^m) + b_1[m] )
+
+The exponential of the estimate is the average of the importance weights (Eq. 11) of all M^k paths, unbiased for p(x_0),
+so the estimate is a stochastic lower bound. It costs k M passes through the network and k - 1 products of M x M per
+example. Not here: proposals whose levels depend on one another (`sequential`, `importance`).
+"""
+
+from itertools import repeat
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cdae.gaussian import log_mean_exp, log_normal, log_normal_pairs, standard_normal
+from cdae.interfaces import Cascade
+from cdae.proposals import Paper, Proposal, n_levels
+
+# Constants, because draws and last bits depend on them. All M states of an example and a level are held together.
+BLOCK_STATES = 2_000  # states of one level, of several examples
+BLOCK_PAIRS = 500_000  # values of log p(x_i^m | x_{i+1}^m')
+
+
+@torch.no_grad()
+def log_likelihood(
+    model: Cascade,
+    x: Float[Tensor, "n dim"],
+    *,
+    proposal: Proposal,
+    n_draws: int,
+    generator: torch.Generator,
+    true_latents: Float[Tensor, "k n dim"] | None = None,
+) -> Float[Tensor, "n"]:
+    """Log of the average weight of all M^k paths per example, in nats as float64: a stochastic lower bound on log p(x).
+
+    Args:
+        proposal: one with independent levels, `Paper` or `Widened`.
+        n_draws: M, at every level.
+        true_latents: for x that the model has generated, the x_1 .. x_k on its way there. They take the place of the
+            first draw of every level, and the estimate becomes a stochastic upper bound on log p(x).
+
+    Raises:
+        ValueError: for another proposal, n_draws below 1, or true latents that do not fit x.
+    """
+    if not isinstance(proposal, Paper):
+        raise ValueError(
+            f"all pairs: got the proposal {type(proposal).__name__}, expected Paper or Widened, whose levels are "
+            "independent given x_0; use cdae.sequential or cdae.importance for this one"
+        )
+    if n_draws < 1:
+        raise ValueError(f"n_draws: got {n_draws}, expected at least 1")
+    expected = (n_levels(model), *x.shape)
+    if true_latents is not None and true_latents.shape != expected:
+        raise ValueError(f"true_latents: got shape {tuple(true_latents.shape)}, expected {expected}; stack x_1 .. x_k")
+    rows = max(1, BLOCK_STATES // n_draws)
+    truths = repeat(None) if true_latents is None else true_latents.split(rows, dim=1)
+    blocks = zip(x.split(rows), truths, strict=False)
+    return torch.cat([_log_mean_weight(model, part, proposal, n_draws, truth, generator) for part, truth in blocks])
+
+
+def _log_mean_weight(
+    model: Cascade,
+    x: Float[Tensor, "n dim"],
+    proposal: Proposal,
+    n_draws: int,
+    true_latents: Float[Tensor, "k n dim"] | None,
+    generator: torch.Generator,
+) -> Float[Tensor, "n"]:
+    """The recursion, top level first. States and reconstructions are measured from x_0, which is near both."""
+    k, std, rho = n_levels(model), proposal.std(model), model.reconstruction_std
+    origin = x[:, None]
+    x_hat = log_b = None
+    for level in range(k, 0, -1):
+        noise = standard_normal(x, len(x), n_draws, x.shape[1], generator=generator)
+        state = std[level - 1].to(x.dtype) * noise
+        if true_latents is not None:
+            state[:, 0] = true_latents[level - 1] - x
+        if log_b is None:
+            log_p = log_normal(origin + state, model.prior_mean, model.prior_std)
+        else:
+            log_p = _log_mean_transition(state, x_hat, rho[level], log_b)
+        log_b = log_p - log_normal(state, torch.zeros_like(x[0]), std[level - 1])
+        x_hat = model.denoise_level((origin + state).flatten(0, 1), level).view_as(state) - origin
+    return _log_mean_transition(torch.zeros_like(origin), x_hat, rho[0], log_b)[:, 0]
+
+
+def _log_mean_transition(
+    state: Float[Tensor, "n m dim"], x_hat: Float[Tensor, "n l dim"], rho: Tensor, log_b: Float[Tensor, "n l"]
+) -> Float[Tensor, "n m"]:
+    """logmeanexp_m'( log p(x_i^m | x_{i+1}^m') + b_{i+1}[m'] ), some m at a time."""
+    averages = []
+    for part in state.split(max(1, BLOCK_PAIRS // log_b.numel()), dim=1):
+        log_weights = log_normal_pairs(part, x_hat, rho) + log_b[:, None]
+        averages.append(log_mean_exp(log_weights.movedim(2, 0)))
+    return torch.cat(averages, dim=1)

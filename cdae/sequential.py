@@ -1,0 +1,132 @@
+"""Sequential Monte Carlo down the cascade: particles that look ahead to x_0 and are resampled on the way.
+
+Particles start at x_k and go down by a top-down proposal q(x_i | x_{i+1}, x_0). With a look-ahead psi_i(x_i) that
+guesses p(x_0 | x_i), their targets and the weights of a step are
+
+    p(x_k) prod_{j=i}^{k-1} p(x_j | x_{j+1}) psi_i(x_i)
+    w_i = p(x_i | x_{i+1}) psi_i(x_i) / (q(x_i | x_{i+1}, x_0) psi_{i+1}(x_{i+1})),    psi_1(x_1) = p(x_0 | x_1)
+
+All other look-aheads cancel along a path. Particles of an example whose effective sample size is low are resampled by
+their weights; the product of the average weights between resamplings is unbiased for p(x_0) whatever the look-ahead, so
+its log is a stochastic lower bound. Not here: how the proposal is fitted (`proposals`).
+"""
+
+from itertools import repeat
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from cdae.gaussian import log_mean_exp, log_normal, standard_normal
+from cdae.importance import effective_sample_size
+from cdae.interfaces import Cascade
+from cdae.proposals import Proposal, n_levels
+
+BLOCK_STATES = 2_000  # particles of several examples at a time; a constant, because draws and last bits depend on it
+RESAMPLE_BELOW = 0.5  # effective sample size over the number of particles
+
+
+@torch.no_grad()
+def log_likelihood(
+    model: Cascade,
+    x: Float[Tensor, "n dim"],
+    *,
+    proposal: Proposal,
+    n_particles: int,
+    generator: torch.Generator,
+    true_latents: Float[Tensor, "k n dim"] | None = None,
+) -> Float[Tensor, "n"]:
+    """Log of the unbiased estimate of p(x) per example, in nats as float64: a stochastic lower bound on log p(x).
+
+    Args:
+        proposal: one that draws x_k first: `Guided`, `Paper` or `Widened`.
+        n_particles: per example.
+        true_latents: for x that the model has generated, the x_1 .. x_k on its way there. They are the path of the
+            first particle, which survives every resampling (conditional sequential Monte Carlo; C. Andrieu,
+            A. Doucet, R. Holenstein, 2010), and the estimate becomes a stochastic upper bound on log p(x).
+
+    Raises:
+        ValueError: for a bottom-up proposal, n_particles below 1, or true latents that do not fit x.
+    """
+    if proposal.bottom_up:
+        raise ValueError(
+            f"sequential: got the proposal {type(proposal).__name__}, expected one that draws x_k first (Guided, "
+            "Paper, Widened); use cdae.importance for this one"
+        )
+    if n_particles < 1:
+        raise ValueError(f"n_particles: got {n_particles}, expected at least 1")
+    expected = (n_levels(model), *x.shape)
+    if true_latents is not None and true_latents.shape != expected:
+        raise ValueError(f"true_latents: got shape {tuple(true_latents.shape)}, expected {expected}; stack x_1 .. x_k")
+    rows = max(1, BLOCK_STATES // n_particles)
+    truths = repeat(None) if true_latents is None else true_latents.split(rows, dim=1)
+    blocks = zip(x.split(rows), truths, strict=False)
+    return torch.cat([_log_estimate(model, part, proposal, n_particles, truth, generator) for part, truth in blocks])
+
+
+def look_ahead(
+    model: Cascade, x: Float[Tensor, "n dim"], x_hat: Float[Tensor, "m n dim"], level: int
+) -> Float[Tensor, "m n"]:
+    """log psi_i = log N(x_0; r(x_i), rho_{i-1}^2), with x_hat = r(x_i) and i = level, in nats.
+
+    The natural guess has the variance MSE_i of the denoiser's answer; rho_{i-1}^2 adds c_{i-1}^2 to it (Eq. 9). So
+    wide it is, as a function of x_i, the expected log p(x_{i-1} | x_i) over x_{i-1} ~ q(x_{i-1} | x_0) of Eq. 3 plus a
+    constant: what the next step is expected to bring. This variance is positive for any rho, and exact at i = 1.
+    """
+    return log_normal(x_hat, x, model.reconstruction_std[level - 1])
+
+
+def _log_estimate(
+    model: Cascade,
+    x: Float[Tensor, "n dim"],
+    proposal: Proposal,
+    n_particles: int,
+    true_latents: Float[Tensor, "k n dim"] | None,
+    generator: torch.Generator,
+) -> Float[Tensor, "n"]:
+    std, rho = proposal.std(model), model.reconstruction_std
+    log_estimate = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    log_weights = log_psi = log_estimate.expand(n_particles, -1)
+    x_hat = None
+    for level in range(n_levels(model), 0, -1):
+        mean = proposal.mean(model, level, x, x_hat)
+        state = mean + std[level - 1].to(x.dtype) * standard_normal(x, n_particles, *x.shape, generator=generator)
+        if true_latents is not None:
+            state[0] = true_latents[level - 1]
+        log_q = log_normal(state, mean, std[level - 1])
+        if x_hat is None:
+            log_p = log_normal(state, model.prior_mean, model.prior_std)
+        else:
+            log_p = log_normal(state, x_hat, rho[level])
+        x_hat = model.denoise_level(state.flatten(0, 1), level).view_as(state)
+        log_psi_above, log_psi = log_psi, look_ahead(model, x, x_hat, level)
+        log_weights = log_weights + log_p + log_psi - log_q - log_psi_above
+        if level > 1:
+            low = effective_sample_size(log_weights) < RESAMPLE_BELOW * n_particles
+            log_estimate = torch.where(low, log_estimate + log_mean_exp(log_weights), log_estimate)
+            ancestors = _ancestors(log_weights, low, keep_first=true_latents is not None, generator=generator)
+            log_weights = log_weights.masked_fill(low, 0.0)
+            log_psi = log_psi.gather(0, ancestors)
+            x_hat = x_hat.gather(0, ancestors[:, :, None].expand_as(x_hat))
+    return log_estimate + log_mean_exp(log_weights)
+
+
+def _ancestors(
+    log_weights: Float[Tensor, "m n"], low: Bool[Tensor, "n"], *, keep_first: bool, generator: torch.Generator
+) -> Int[Tensor, "m n"]:
+    """Where each particle comes from: systematic resampling of the examples in `low`, the others as they are.
+
+    Particle j owns an interval of a circle of length 1, as long as its weight, and new particle l is whoever owns the
+    point start + l / m. A uniform start makes every new particle a draw by the weights; given that the first one
+    comes from itself, the start is uniform on the first interval.
+    """
+    m, n = log_weights.shape
+    ends = torch.softmax(log_weights, 0).cumsum(0).T.contiguous()
+    start = torch.rand(n, 1, dtype=torch.float64, generator=generator, device=ends.device)
+    if keep_first:
+        start = start * ends[:, :1]
+    own = torch.arange(m, device=ends.device)
+    ancestors = torch.searchsorted(ends, (start + own.double() / m) % 1.0, right=True).clamp(max=m - 1).T
+    if keep_first:
+        ancestors[0] = 0  # also where its weight underflows
+    return torch.where(low, ancestors, own[:, None])

@@ -1,0 +1,28 @@
+"""A cascade of one dimension with any denoiser, by quadrature on a grid."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.stats import norm
+
+
+def log_prob(
+    x: np.ndarray,
+    denoiser: Callable[[np.ndarray], np.ndarray],
+    reconstruction_std: np.ndarray,
+    prior_mean: float,
+    prior_std: float,
+    grid: np.ndarray,
+) -> np.ndarray:
+    """log p(x_0) at (n,): densities on an even grid, carried down level by level by the trapezoidal rule."""
+    density, step = norm.pdf(grid, prior_mean, prior_std), grid[1] - grid[0]
+    mean = denoiser(grid)
+    for rho in reconstruction_std[:0:-1]:
+        density = norm.pdf(grid[:, None], mean, rho) @ density * step
+    return np.log(norm.pdf(x[:, None], mean, reconstruction_std[0]) @ density * step)
+
+
+def two_mode_mean(x: np.ndarray, mode: float, mode_std: float, corruption_std: float) -> np.ndarray:
+    """E[x_0 | x] for x_0 ~ N(+-mode, mode_std^2), either sign equally often, and x ~ N(x_0, corruption_std^2)."""
+    variance = mode_std**2 + corruption_std**2
+    return (mode_std**2 * x + corruption_std**2 * mode * np.tanh(mode * x / variance)) / variance

@@ -1,0 +1,399 @@
+"""Sequential Monte Carlo: its arithmetic against plain NumPy at given ancestors, its law against exact densities."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from cdae import proposals, sequential
+from cdae.proposals import Guided, Paper, Renoising, Widened
+from tests.helpers import (
+    LargestTensor,
+    Recorder,
+    assert_mean,
+    linear_cascade,
+    mutated,
+    quadrature,
+    seeded,
+    simulate,
+    two_mode_cascade,
+)
+from tests.oracles import paths
+from tests.test_importance import finite_variance_cascade
+
+N, M, K, DIM = 4, 6, 4, 2
+POINT = np.array([0.2, -0.4])
+
+
+def guided(shares: list[float], stds: list[float]) -> Guided:
+    return Guided(torch.tensor(shares, dtype=torch.float64), torch.tensor(stds, dtype=torch.float64))
+
+
+UNEVEN = guided([0.9, 0.7, 1.1, 0.4], [0.5, 0.8, 1.1, 1.6])
+FINITE = guided([0.8, 0.7], [0.6, 1.1])  # weights of finite variance for the cascade of that name
+PROPOSALS = [pytest.param(p, id=type(p).__name__) for p in (Paper(), Widened(), UNEVEN)]
+
+
+def assert_product_of_average_weights(module, proposal, distance, monkeypatch, conditional=False) -> np.ndarray:
+    """The estimate is the oracle's at the recorded states, reconstructions and ancestors; says what was resampled."""
+    model, _ = linear_cascade(0, DIM, K)
+    rng = np.random.default_rng(1)
+    x = distance + torch.from_numpy(rng.standard_normal((N, DIM)))
+    truth = torch.from_numpy(rng.standard_normal((K, N, DIM))) if conditional else None
+    ancestors, low = [], []
+    real = module._ancestors
+
+    def recording(log_weights, is_low, **arguments):
+        low.insert(0, is_low.numpy())
+        ancestors.insert(0, real(log_weights, is_low, **arguments).numpy())
+        return torch.from_numpy(ancestors[0])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_ancestors", recording)
+        recorder = Recorder(model, patch)
+        arguments = {"n_particles": M, "generator": seeded(2), "true_latents": truth}
+        estimate = module.log_likelihood(model, x, proposal=proposal, **arguments)
+    latents, answers = recorder.latents(M, N, DIM), recorder.answers(M, N, DIM).numpy()
+    if truth is not None:
+        assert torch.equal(latents[:, 0], truth)
+        assert not np.stack(ancestors)[:, 0].any()
+    assert len(latents.unique()) == latents.numel()
+    share = proposal.share.numpy() if isinstance(proposal, Guided) else np.ones(K)
+    numbers = [v.numpy() for v in (model.reconstruction_std, model.prior_mean, model.prior_std)]
+    for j in range(N):
+        draws = paths.Draws(x[j].numpy(), latents[:, :, j].numpy(), answers[:, :, j], *numbers)
+        above, resampled = np.stack(ancestors)[:, :, j], np.stack(low)[:, j]
+        expected = paths.particles(draws, share, proposal.std(model).numpy(), above, resampled)
+        np.testing.assert_allclose(estimate[j], expected, rtol=1e-12, atol=1e-10)
+    return np.stack(low)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("distance", [0.0, 100.0])
+@pytest.mark.parametrize("proposal", PROPOSALS)
+def test_estimate_is_the_product_of_average_weights(proposal, distance, conditional, monkeypatch):
+    """Pins every factor, its level and its sign, what follows an ancestor, and when weights start afresh."""
+    assert_product_of_average_weights(sequential, proposal, distance, monkeypatch, conditional)
+
+
+def test_examples_are_resampled_one_by_one(monkeypatch):
+    """At the point of the mutants below some examples are resampled at a level and others are not."""
+    low = assert_product_of_average_weights(sequential, UNEVEN, 0.0, monkeypatch)
+    assert any(0 < level.sum() < N for level in low)
+
+
+MUTANTS = {
+    "sign of q": ("- log_q", "+ log_q"),
+    "q dropped": ("- log_q", ""),
+    "look-ahead never taken back": (" - log_psi_above", ""),
+    "look-ahead taken back twice": ("- log_psi_above", "- 2.0 * log_psi_above"),
+    "look-ahead with its level's own deviation": ("reconstruction_std[level - 1]", "reconstruction_std[level - 2]"),
+    "q of the next level": ("log_normal(state, mean, std[level - 1])", "log_normal(state, mean, std[level - 2])"),
+    "prior dropped": ("log_p = log_normal(state, model.prior_mean, model.prior_std)", "log_p = 0.0"),
+    "transition of the next level": ("log_normal(state, x_hat, rho[level])", "log_normal(state, x_hat, rho[level-1])"),
+    "weights kept after resampling": ("log_weights.masked_fill(low, 0.0)", "log_weights"),
+    "weights forgotten without resampling": ("log_weights.masked_fill(low, 0.0)", "torch.zeros_like(log_weights)"),
+    "average weights not collected": ("log_estimate + log_mean_exp(log_weights), log_estimate", "log_estimate, 0.0"),
+    "average weights collected without resampling": ("torch.where(low, log_estimate + log_mean_exp(log_weights), "
+                                                     "log_estimate)", "log_estimate + log_mean_exp(log_weights)"),
+    "look-ahead of another particle": ("log_psi = log_psi.gather(0, ancestors)", "pass"),
+    "reconstruction of another particle": ("x_hat = x_hat.gather(0, ancestors[:, :, None].expand_as(x_hat))", "pass"),
+    "last average dropped": ("return log_estimate + log_mean_exp(log_weights)", "return log_estimate"),
+    "sum for average": ("return log_estimate + log_mean_exp(log_weights)",
+                        "return log_estimate + torch.logsumexp(log_weights, 0)"),
+    "no shift before exp": ("return log_estimate + log_mean_exp(log_weights)",
+                            "return log_estimate + log_weights.exp().mean(0).log()"),
+    "true path at the top alone": ("is not None:\n            state[0]",
+                                   "is not None and x_hat is None:\n            state[0]"),
+    "true path of the next level": ("true_latents[level - 1]", "true_latents[level - 2]"),
+    "true path not kept": ("keep_first=true_latents is not None", "keep_first=False"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_are_seen(name, monkeypatch):
+    mutant = mutated(sequential, *MUTANTS[name])
+    with pytest.raises(AssertionError):
+        for distance in (0.0, 100.0):
+            assert_product_of_average_weights(mutant, UNEVEN, distance, monkeypatch, conditional=True)
+
+
+def assert_plain_average(proposal, n_particles, monkeypatch) -> None:
+    """The estimate is log of the mean of p / q over the particles as they were drawn, by the two densities."""
+    model, _ = linear_cascade(3, DIM, K)
+    x = torch.from_numpy(np.random.default_rng(4).standard_normal((5, DIM)))
+    recorder = Recorder(model, monkeypatch)
+    estimate = sequential.log_likelihood(model, x, proposal=proposal, n_particles=n_particles, generator=seeded(5))
+    latents, x_hat = recorder.latents(n_particles * 5, DIM), recorder.answers(n_particles * 5, DIM)
+    copies = x.repeat(n_particles, 1)
+    log_q = proposals.log_proposal(model, proposal, copies, latents, x_hat)
+    log_weights = proposals.log_joint(model, copies, latents, x_hat) - log_q
+    plain = torch.logsumexp(log_weights.reshape(n_particles, 5), 0) - math.log(n_particles)
+    torch.testing.assert_close(estimate, plain, rtol=0.0, atol=1e-10)
+
+
+@pytest.mark.parametrize("proposal", PROPOSALS)
+def test_without_resampling_it_is_plain_importance_weighting(proposal, monkeypatch):
+    """With the same draws, because the look-aheads cancel."""
+    monkeypatch.setattr(sequential, "RESAMPLE_BELOW", 0.0)
+    assert_plain_average(proposal, 7, monkeypatch)
+
+
+def test_a_single_particle_is_never_resampled(monkeypatch):
+    assert_plain_average(UNEVEN, 1, monkeypatch)
+
+
+def test_look_ahead_is_the_expected_log_density_of_the_next_step():
+    """Of x_{i-1} under Eq. 3, up to a constant; and the likelihood itself at level 1."""
+    model, _ = linear_cascade(0, DIM, K)
+    rng = np.random.default_rng(6)
+    x, x_hat = torch.from_numpy(rng.standard_normal((1, DIM))), torch.from_numpy(rng.standard_normal((5, 1, DIM)))
+    for level in range(1, K + 1):
+        rho, c = model.reconstruction_std[level - 1], model.corruption_std[level - 1]
+        states = x + c * quadrature(DIM)  # exact for what is quadratic in the state
+        expected = torch.stack([sequential.log_normal(states, mean, rho).mean() for mean in x_hat])
+        difference = sequential.look_ahead(model, x, x_hat, level)[:, 0] - expected
+        torch.testing.assert_close(difference, 0.5 * DIM * (c / rho) ** 2 * torch.ones(5, dtype=torch.float64))
+
+
+# The law of ancestors.
+
+LOG_WEIGHTS = torch.tensor([0.05, 0.4, 0.0, 0.25, 0.3], dtype=torch.float64).log()
+
+
+def ancestors(module, n: int, *, keep_first: bool, seed: int, log_weights=LOG_WEIGHTS) -> np.ndarray:
+    """Independent resamplings (n, m) by the same weights, at any offset of their logs."""
+    rows = log_weights[:, None].expand(-1, n) - 1e4
+    low = torch.ones(n, dtype=torch.bool)
+    return module._ancestors(rows, low, keep_first=keep_first, generator=seeded(seed)).T.numpy()
+
+
+def is_own(drawn: np.ndarray) -> np.ndarray:
+    """(n, m, m): whether new particle l comes from particle j."""
+    return (drawn[:, :, None] == np.arange(len(LOG_WEIGHTS))).astype(float)
+
+
+def assert_every_new_particle_is_a_draw_by_the_weights(module) -> None:
+    indicators = is_own(ancestors(module, 20_000, keep_first=False, seed=7))
+    weights = LOG_WEIGHTS.exp().numpy()
+    assert_mean(indicators, np.broadcast_to(weights, (5, 5)))
+    counts = indicators.sum(1)
+    assert_mean(counts, 5 * weights)
+    assert (np.abs(counts - 5 * weights) < 1.0 + 1e-9).all()
+
+
+def assert_kept_is_conditioned(module) -> None:
+    """With the first kept, ancestors have the law of free ones among which the first comes from itself."""
+    kept = ancestors(module, 20_000, keep_first=True, seed=8)
+    assert (kept[:, 0] == 0).all()
+    free = ancestors(sequential, 400_000, keep_first=False, seed=9)
+    free = free[free[:, 0] == 0]
+    assert len(free) > 19_000
+    m = 19_000
+    assert_mean(is_own(kept[:m]) - is_own(free[:m]), 0.0)
+
+
+def test_every_new_particle_is_a_draw_by_the_weights():
+    """Expected counts are m times the weights, and no count is off by one or more."""
+    assert_every_new_particle_is_a_draw_by_the_weights(sequential)
+
+
+def test_keeping_the_first_particle_is_conditioning_on_it():
+    assert_kept_is_conditioned(sequential)
+
+
+MUTANT_ANCESTORS = {
+    "without weights": ("torch.softmax(log_weights, 0)", "torch.softmax(0.0 * log_weights, 0)"),
+    "interval of the next particle": ("right=True).clamp(max=m - 1)", "right=True).add(1).clamp(max=m - 1)"),
+    "no random start": ("start = torch.rand(n, 1,", "start = 0.0 * torch.rand(n, 1,"),
+    "one start for all": (
+        "start = torch.rand(n, 1, dtype=torch.float64, generator=generator",
+        "start = torch.full((n, 1), 0.7, dtype=torch.float64",
+    ),
+    "start within the first stratum": ("(start + own", "(start / m + own"),
+}
+MUTANT_CONDITIONS = {
+    "start anywhere": ("start = start * ends[:, :1]", "pass"),
+    "start within the first stratum": ("start = start * ends[:, :1]", "start = start / m"),
+    "first one not kept": ("    if keep_first:\n        start = start * ends[:, :1]\n", ""),
+}
+
+
+@pytest.mark.parametrize("name", MUTANT_ANCESTORS)
+def test_mutants_of_the_ancestors_are_seen(name):
+    with pytest.raises(AssertionError):
+        assert_every_new_particle_is_a_draw_by_the_weights(mutated(sequential, *MUTANT_ANCESTORS[name]))
+
+
+@pytest.mark.parametrize("name", MUTANT_CONDITIONS)
+def test_mutants_of_the_condition_are_seen(name):
+    with pytest.raises(AssertionError):
+        assert_kept_is_conditioned(mutated(sequential, *MUTANT_CONDITIONS[name]))
+
+
+def test_the_kept_particle_survives_a_weight_of_zero():
+    log_weights = torch.tensor([-1e4, 0.0, 0.0, 0.0, 0.0], dtype=torch.float64)
+    kept = ancestors(sequential, 10, keep_first=True, seed=10, log_weights=log_weights)
+    assert (kept[:, 0] == 0).all() and (kept[:, 1:] != 0).all()
+
+
+def test_examples_that_are_not_low_keep_their_particles():
+    low = torch.tensor([True, False])
+    drawn = sequential._ancestors(LOG_WEIGHTS[:, None].expand(-1, 2), low, keep_first=False, generator=seeded(11))
+    assert drawn[:, 1].tolist() == [0, 1, 2, 3, 4] and drawn[:, 0].tolist() != [0, 1, 2, 3, 4]
+
+
+# The law of the estimate.
+
+
+def estimates(proposal, n_particles: int, n_copies: int, seed: int, module=sequential) -> tuple[np.ndarray, float]:
+    """Independent estimates at one point, and the exact log density there."""
+    model, oracle = finite_variance_cascade()
+    copies = torch.from_numpy(POINT).expand(n_copies, -1)
+    arguments = {"n_particles": n_particles, "generator": seeded(seed)}
+    return module.log_likelihood(model, copies, proposal=proposal, **arguments).numpy(), oracle.log_prob(POINT)
+
+
+def assert_unbiased(module, proposal, n_particles) -> None:
+    values, exact = estimates(proposal, n_particles, 20_000, 0, module)
+    ratios = np.exp(values - exact)
+    assert_mean(ratios, 1.0)
+    assert ratios.std() / math.sqrt(len(ratios)) < 0.02
+
+
+@pytest.mark.parametrize("resample_below", [0.5, 2.0])
+@pytest.mark.parametrize("n_particles", [2, 7])
+@pytest.mark.parametrize("proposal", [Paper(), FINITE])
+def test_unbiased_for_the_density(proposal, n_particles, resample_below, monkeypatch):
+    """With resampling where it is due, and with resampling always."""
+    monkeypatch.setattr(sequential, "RESAMPLE_BELOW", resample_below)
+    assert_unbiased(sequential, proposal, n_particles)
+
+
+MUTANT_DRAWS = {
+    "of the next level": ("mean + std[level - 1].to(", "mean + std[level - 2].to("),
+    "variance for std": ("mean + std[level - 1].to(x.dtype)", "mean + std[level - 1].to(x.dtype) ** 2"),
+    "about the example": ("state = mean + std", "state = x + std"),
+}
+
+
+@pytest.mark.parametrize("name", MUTANT_DRAWS)
+def test_mutants_of_the_draws_are_seen(name):
+    with pytest.raises(AssertionError):
+        assert_unbiased(mutated(sequential, *MUTANT_DRAWS[name]), FINITE, 7)
+
+
+def test_unbiased_with_a_denoiser_that_is_not_linear(monkeypatch):
+    """Two modes in one dimension against quadrature, on a mode, between the modes and off a mode."""
+    monkeypatch.setattr(sequential, "RESAMPLE_BELOW", 2.0)
+    model, log_prob = two_mode_cascade()
+    for point in (-1.0, 0.2, 1.3):
+        x = torch.full((20_000, 1), point, dtype=torch.float64)
+        values = sequential.log_likelihood(model, x, proposal=Paper(), n_particles=8, generator=seeded(12)).numpy()
+        ratios = np.exp(values - log_prob(np.array([point])))
+        assert_mean(ratios, 1.0)
+        assert ratios.std() / math.sqrt(20_000) < 0.02
+
+
+@pytest.mark.parametrize("proposal", [Paper(), FINITE])
+def test_converges_to_the_log_density(proposal):
+    values, exact = estimates(proposal, 20_000, 20, seed=1)
+    assert_mean(np.exp(values - exact), 1.0)
+    assert values.std() < 0.03
+
+
+def test_below_the_log_density_and_increasing_in_the_particles():
+    runs = [estimates(FINITE, m, 3_000, seed=m)[0] for m in (1, 3, 10)]
+    runs.append(np.full(3_000, estimates(FINITE, 1, 1, seed=0)[1]))
+    for low, high in pairwise(runs):
+        assert high.mean() - low.mean() > 5 * math.hypot(low.std(), high.std()) / math.sqrt(3_000)
+
+
+@pytest.mark.parametrize("resample_below", [0.5, 2.0])
+@pytest.mark.parametrize("n_particles", [2, 10])
+def test_simulated_data_are_between_the_bounds(n_particles, resample_below, monkeypatch):
+    """Below and above by 5 standard errors; E[p / estimate] with the true latents in place is 1, on both sides."""
+    monkeypatch.setattr(sequential, "RESAMPLE_BELOW", resample_below)
+    model, oracle = finite_variance_cascade()
+    x, latents = simulate(oracle, 4_000, seed=7)
+    exact = oracle.log_prob(x.numpy())
+    arguments = {"proposal": FINITE, "n_particles": n_particles}
+    lower = sequential.log_likelihood(model, x, **arguments, generator=seeded(8)).numpy() - exact
+    upper = sequential.log_likelihood(model, x, **arguments, generator=seeded(9), true_latents=latents).numpy() - exact
+    assert lower.mean() < -5 * lower.std() / math.sqrt(4_000)
+    assert upper.mean() > 5 * upper.std() / math.sqrt(4_000)
+    assert_mean(np.exp(-upper), 1.0)
+    assert np.exp(-upper).std() < 2.0
+
+
+def test_resampling_and_looking_ahead_pay(monkeypatch):
+    """In 20 dimensions: above plain importance weighting, and above resampling that does not look ahead."""
+    model, _ = linear_cascade(0, 20, K)
+    x = torch.zeros(300, 20, dtype=torch.float64)
+
+    def run(seed: int) -> np.ndarray:
+        arguments = {"proposal": Paper(), "n_particles": 20, "generator": seeded(seed)}
+        return sequential.log_likelihood(model, x, **arguments).numpy()
+
+    runs = {"full": run(13)}
+    with monkeypatch.context() as patch:
+        patch.setattr(sequential, "RESAMPLE_BELOW", 0.0)
+        runs["plain"] = run(14)
+    real = sequential.look_ahead
+    monkeypatch.setattr(sequential, "look_ahead", lambda *arguments: real(*arguments) * (arguments[-1] == 1))
+    runs["blind"] = run(15)
+    for other in ("plain", "blind"):
+        error = math.hypot(runs["full"].std(), runs[other].std()) / math.sqrt(300)
+        assert runs["full"].mean() - runs[other].mean() > 5 * error
+
+
+@pytest.mark.parametrize("n_rows", [1, 3])
+def test_blocks_follow_one_another(n_rows, monkeypatch):
+    """In blocks of a few examples it is as if they came in several calls with one generator."""
+    model, oracle = linear_cascade(0, DIM, K)
+    x, latents = simulate(oracle, 7, seed=16)
+    monkeypatch.setattr(sequential, "BLOCK_STATES", n_rows * M)
+    arguments = {"proposal": UNEVEN, "n_particles": M}
+    blocked = sequential.log_likelihood(model, x, **arguments, generator=seeded(17), true_latents=latents)
+    generator = seeded(17)
+    calls = [
+        sequential.log_likelihood(model, part, **arguments, generator=generator, true_latents=truth)
+        for part, truth in zip(x.split(n_rows), latents.split(n_rows, 1), strict=True)
+    ]
+    assert torch.equal(blocked, torch.cat(calls))
+
+
+@pytest.mark.parametrize("n_particles", [1, 10, 1_000])
+def test_memory_is_bounded_by_the_blocks(n_particles, monkeypatch):
+    """No tensor is larger than the states of a block, or than those of one example."""
+    monkeypatch.setattr(sequential, "BLOCK_STATES", 100)
+    model, _ = linear_cascade(0, DIM, K)
+    x = torch.zeros(150, DIM, dtype=torch.float64)
+    with LargestTensor() as largest:
+        sequential.log_likelihood(model, x, proposal=UNEVEN, n_particles=n_particles, generator=seeded(18))
+    assert largest.n_elements <= max(100, n_particles, 150) * DIM
+
+
+def test_bottom_up_proposals_are_refused():
+    model, _ = linear_cascade(0, DIM, K)
+    x = torch.zeros(1, DIM, dtype=torch.float64)
+    with pytest.raises(ValueError, match="got the proposal Renoising, expected one that draws x_k first"):
+        sequential.log_likelihood(model, x, proposal=Renoising(), n_particles=2, generator=seeded(0))
+
+
+@pytest.mark.parametrize("n_particles", [0, -1])
+def test_no_particles_are_refused(n_particles):
+    model, _ = linear_cascade(0, DIM, K)
+    x = torch.zeros(1, DIM, dtype=torch.float64)
+    with pytest.raises(ValueError, match=f"n_particles: got {n_particles}, expected at least 1"):
+        sequential.log_likelihood(model, x, proposal=Paper(), n_particles=n_particles, generator=seeded(0))
+
+
+@pytest.mark.parametrize("shape", [(K - 1, N, DIM), (K + 1, N, DIM)])
+def test_true_latents_that_do_not_fit_are_refused(shape):
+    model, _ = linear_cascade(0, DIM, K)
+    x, latents = torch.zeros(N, DIM, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
+    with pytest.raises(ValueError, match="true_latents: got shape"):
+        sequential.log_likelihood(model, x, proposal=Paper(), n_particles=2, generator=seeded(0), true_latents=latents)
