@@ -12,7 +12,7 @@ well: one pass through the network per level serves both. Not here: what is made
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,7 @@ from cdae.gaussian import log_normal, standard_normal
 from cdae.interfaces import Cascade
 
 
+@runtime_checkable
 class Proposal(Protocol):
     """A Gaussian inference model of a cascade."""
 

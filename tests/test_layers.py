@@ -49,7 +49,7 @@ def test_interfaces_and_gaussian_import_nothing_of_ours():
     assert closure.direct_imports("cdae.gaussian") == frozenset()
 
 
-@pytest.mark.parametrize("estimator", ["bound", "importance", "parzen", "estimators", "objective"])
+@pytest.mark.parametrize("estimator", ["bound", "importance", "parzen", "annealing", "estimators", "objective"])
 def test_estimators_see_no_concrete_model(estimator):
     reached = closure.import_closure([f"cdae.{estimator}"])
     assert "cdae.model" not in reached and not any(name.startswith("baselines") for name in reached)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import multivariate_normal
 
 from tests.helpers import linear_cascade
-from tests.oracles import chains, factor_model
+from tests.oracles import cascade_1d, chains, factor_model
 
 
 def test_joint_covariance_and_joint_precision_are_inverses():
@@ -39,3 +39,12 @@ def test_factor_model_density_is_joint_over_posterior():
     ).logpdf(z)
     log_posterior = multivariate_normal(means[0], covariance).logpdf(z)
     np.testing.assert_allclose(factor_model.log_prob(x, weights, bias, 0.6), log_joint - log_posterior, rtol=1e-12)
+
+
+def test_quadrature_of_a_linear_cascade_is_its_closed_form():
+    _, oracle = linear_cascade(3, dim=1, n_levels=3)
+    x = np.linspace(-3.0, 3.0, 7)
+    linear = lambda state: oracle.matrix[0, 0] * state + oracle.bias[0]  # noqa: E731
+    prior = oracle.prior_mean[0], oracle.prior_std[0]
+    by_quadrature = cascade_1d.log_prob(x, linear, oracle.reconstruction_std, *prior, np.linspace(-40.0, 40.0, 1_601))
+    np.testing.assert_allclose(by_quadrature, oracle.log_prob(x[:, None]), rtol=1e-9)
