@@ -59,6 +59,10 @@ class VAE(nn.Module):
         """Mean of p(x | z)."""
         return self.data_scale.to_data(self.decoder(z))
 
+    def log_likelihood(self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
+        """log p(x | z)."""
+        return log_normal(x, self.decode(z), self.log_std.exp())
+
     def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n latent"]:
         """z drawn from q(z | x), differentiable in the encoder's parameters."""
         mean, std = self.encode(x)
@@ -68,13 +72,13 @@ class VAE(nn.Module):
         """The bound with its divergence in closed form; there are no inner levels."""
         mean, std = self.encode(x)
         prior_kl = kl_normal(mean, std, torch.zeros_like(mean), torch.ones_like(std))
-        return BoundTerms(self._log_likelihood(x, latents), prior_kl.new_zeros(0, len(x)), prior_kl)
+        return BoundTerms(self.log_likelihood(x, latents), prior_kl.new_zeros(0, len(x)), prior_kl)
 
     def log_weights(self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
         """log p(x | z) p(z) / q(z | x)."""
         mean, std = self.encode(x)
         log_prior = log_normal(latents, torch.zeros_like(mean), torch.ones_like(std))
-        return self._log_likelihood(x, latents) + log_prior - log_normal(latents, mean, std)
+        return self.log_likelihood(x, latents) + log_prior - log_normal(latents, mean, std)
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
         """Nothing: every parameter of a VAE is learned by gradients."""
@@ -82,6 +86,15 @@ class VAE(nn.Module):
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
         """Minus the bound, a mean over the batch in nats."""
         return -self.bound_terms(x, self.infer(x, generator=generator)).total.mean()
+
+    @torch.no_grad()
+    def simulate(
+        self, n_samples: int, *, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n latent"]]:
+        """x drawn from the model, and the z that it was drawn from."""
+        z = standard_normal(self.log_std, n_samples, self.latent_dim, generator=generator)
+        mean = self.decode(z)
+        return mean + self.log_std.exp() * standard_normal(mean, *mean.shape, generator=generator), z
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """The same latents decoded to the mean of p(x | z), and to a sample of it."""
@@ -91,6 +104,3 @@ class VAE(nn.Module):
         yield SampleSet("last step mean", mean)
         noise = standard_normal(mean, *mean.shape, generator=generator)
         yield SampleSet("last step sample", mean + self.log_std.detach().exp() * noise)
-
-    def _log_likelihood(self, x: Tensor, z: Tensor) -> Float[Tensor, "n"]:
-        return log_normal(x, self.decode(z), self.log_std.exp())

@@ -78,6 +78,15 @@ class Denoises(Protocol):
 
 
 @runtime_checkable
+class Decoder(Protocol):
+    """One latent vector z ~ N(0, I), and p(x | z)."""
+
+    latent_dim: int
+
+    def log_likelihood(self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]: ...
+
+
+@runtime_checkable
 class Trainable(Protocol):
     """Can be trained by stochastic gradients, with closed-form parts refitted between epochs."""
 

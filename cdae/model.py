@@ -148,6 +148,15 @@ class CDAE(nn.Module):
             path.append(mean + self.reconstruction_std[level - 1] * noise)
         return torch.stack(path)
 
+    @torch.no_grad()
+    def simulate(
+        self, n_samples: int, *, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "k n dim"]]:
+        """x_0 drawn from the model, and the latents x_1 .. x_k that it was drawn from (latents[i-1] is x_i)."""
+        path = self.ancestral_path(n_samples, generator=generator)
+        noise = standard_normal(path, *path.shape[1:], generator=generator)
+        return path[-1] + self.reconstruction_std[0] * noise, path[:-1].flip(0)
+
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """The same ancestral draws with the last step as its mean r(x_1), and as a sample r(x_1) + rho_0 eps."""
         mean = self.ancestral_path(n_samples, generator=generator)[-1]

@@ -70,6 +70,21 @@ def two_mode_cascade() -> tuple[CDAE, Callable[[np.ndarray], np.ndarray]]:
     return model, lambda x: scalar_cascade.log_prob(x, denoiser, rho, 0.0, prior_std, grid)
 
 
+def finite_variance_cascade() -> tuple[CDAE, LinearGaussianCascade]:
+    """Two dimensions, two levels, not symmetric, and rho_i^2 < 2 c_i^2: weights of finite variance."""
+    matrix, bias = np.array([[0.6, 0.2], [-0.1, 0.5]]), np.array([0.3, -0.2])
+    data_mean, data_std, rho = np.array([0.5, -0.5]), np.array([1.0, 0.7]), np.array([0.6, 0.75])
+    model = CDAE(
+        LinearDenoiser(matrix, bias),
+        NoiseSchedule((0.0, 0.6, 1.2)),
+        data_mean=torch.from_numpy(data_mean),
+        data_std=torch.from_numpy(data_std),
+    )
+    model.reconstruction_std.copy_(torch.from_numpy(rho))
+    c = np.array([0.0, 0.6, 1.2])
+    return model, LinearGaussianCascade(matrix, bias, c, rho, data_mean, np.sqrt(data_std**2 + 1.44))
+
+
 def quadrature(dim: int) -> Tensor:
     """2 dim points, +-sqrt(dim) e_j: their mean of a quadratic function is its exact mean under N(0, I)."""
     points = dim**0.5 * torch.eye(dim, dtype=torch.float64)

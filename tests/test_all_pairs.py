@@ -13,6 +13,7 @@ from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.model import CDAE
 from cdae.proposals import Guided, Paper, Renoising, Widened
 from tests.helpers import (
+    finite_variance_cascade,
     LargestTensor,
     Recorder,
     assert_mean,
@@ -23,7 +24,6 @@ from tests.helpers import (
     two_mode_cascade,
 )
 from tests.oracles import paths
-from tests.test_importance import finite_variance_cascade
 
 N, M, K, DIM = 3, 4, 3, 2
 POINT = np.array([0.2, -0.4])

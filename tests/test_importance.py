@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from cdae import bound, gaussian, importance
-from cdae.corruption import NoiseSchedule
 from cdae.model import CDAE
-from tests.helpers import LinearDenoiser, assert_mean, linear_cascade, quadrature, seeded
+from tests.helpers import assert_mean, finite_variance_cascade, linear_cascade, quadrature, seeded
 from tests.oracles.linear_gaussian import LinearGaussianCascade
 
 
@@ -58,21 +57,6 @@ def test_expected_log_weight_is_the_expected_bound():
     bounds = bound.bound_terms(model, x.expand(24, -1), noisy).total
     assert log_weights.mean().item() == pytest.approx(bounds.mean().item(), rel=1e-12)
     assert log_weights.std() > 0.1
-
-
-def finite_variance_cascade() -> tuple[CDAE, LinearGaussianCascade]:
-    """Two dimensions, two levels, not symmetric, and rho_i^2 < 2 c_i^2: weights of finite variance."""
-    matrix, bias = np.array([[0.6, 0.2], [-0.1, 0.5]]), np.array([0.3, -0.2])
-    data_mean, data_std, rho = np.array([0.5, -0.5]), np.array([1.0, 0.7]), np.array([0.6, 0.75])
-    model = CDAE(
-        LinearDenoiser(matrix, bias),
-        NoiseSchedule((0.0, 0.6, 1.2)),
-        data_mean=torch.from_numpy(data_mean),
-        data_std=torch.from_numpy(data_std),
-    )
-    model.reconstruction_std.copy_(torch.from_numpy(rho))
-    c = np.array([0.0, 0.6, 1.2])
-    return model, LinearGaussianCascade(matrix, bias, c, rho, data_mean, np.sqrt(data_std**2 + 1.44))
 
 
 def draw_log_weights(x: np.ndarray, n_importance_samples: int, n_copies: int, seed: int) -> np.ndarray:

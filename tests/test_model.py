@@ -66,6 +66,14 @@ def test_ancestral_path_holds_every_state_from_the_prior_down():
     torch.testing.assert_close(path[-1], model.denoiser(path[-2], torch.ones(20_000)))
 
 
+def test_simulated_data_and_their_latents_have_the_exact_joint_moments():
+    """x_0 with its last noise, and latents from x_1 up."""
+    model, oracle = linear_cascade(6, dim=2, n_levels=3)
+    x, latents = model.simulate(20_000, generator=seeded(4))
+    assert latents.shape == (3, 20_000, 2)
+    assert_moments(torch.cat([x[None], latents]).permute(1, 0, 2).reshape(20_000, 8).numpy(), *oracle.joint_moments())
+
+
 def test_denoise_and_sampling_tell_the_denoiser_its_level():
     model = recording_cascade()
     expected = torch.tensor([1.0, 2.0, 3.0])[:, None, None].expand(3, 4, 2)

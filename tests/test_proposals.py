@@ -9,7 +9,7 @@ from cdae import gaussian, importance, proposals
 from cdae.corruption import NoiseSchedule
 from cdae.model import CDAE
 from cdae.proposals import Guided, Paper, Renoising, Widened
-from tests.helpers import LinearDenoiser, assert_mean, linear_cascade, seeded
+from tests.helpers import assert_mean, finite_variance_cascade, linear_cascade, seeded
 from tests.oracles import proposals as oracles
 from tests.oracles.linear_gaussian import LinearGaussianCascade
 
@@ -113,16 +113,7 @@ def test_draws_follow_the_density(name):
 @pytest.mark.parametrize("name", CASES)
 def test_weights_are_unbiased_for_the_density(name):
     """E[w] = p(x_0) to 5 of its own standard errors, where the variance of the weights is finite."""
-    matrix, bias, rho = np.array([[0.6, 0.2], [-0.1, 0.5]]), np.array([0.3, -0.2]), np.array([0.6, 0.75])
-    model = CDAE(
-        LinearDenoiser(matrix, bias),
-        NoiseSchedule((0.0, 0.6, 1.2)),
-        data_mean=torch.tensor([0.5, -0.5], dtype=torch.float64),
-        data_std=torch.tensor([1.0, 0.7], dtype=torch.float64),
-    )
-    model.reconstruction_std.copy_(torch.from_numpy(rho))
-    prior_std = np.sqrt(np.array([1.0, 0.49]) + 1.44)
-    oracle = LinearGaussianCascade(matrix, bias, np.array([0.0, 0.6, 1.2]), rho, np.array([0.5, -0.5]), prior_std)
+    model, oracle = finite_variance_cascade()
     proposal = CASES[name][0]
     if name == "guided":
         proposal = Guided(torch.tensor([0.8, 0.6]), torch.tensor([0.6, 1.2], dtype=torch.float64))

@@ -10,6 +10,7 @@ import torch
 from cdae import proposals, sequential
 from cdae.proposals import Guided, Paper, Renoising, Widened
 from tests.helpers import (
+    finite_variance_cascade,
     LargestTensor,
     Recorder,
     assert_mean,
@@ -21,7 +22,6 @@ from tests.helpers import (
     two_mode_cascade,
 )
 from tests.oracles import paths
-from tests.test_importance import finite_variance_cascade
 
 N, M, K, DIM = 4, 6, 4, 2
 POINT = np.array([0.2, -0.4])

@@ -158,6 +158,15 @@ def test_samples_have_the_exact_moments_of_a_linear_vae():
     assert_moments(sample_set.values.numpy(), bias, weights @ weights.T + std**2 * np.eye(DIM))
 
 
+def test_simulated_data_and_their_latents_have_the_exact_joint_moments():
+    """x = W z + b + s eps with z ~ N(0, I)."""
+    weights, bias, std = parameters(2)
+    model = linear_vae(weights, bias, std, DataScale(torch.arange(6.0), 1.5, unit_interval=False))
+    x, z = model.simulate(20_000, generator=seeded(13))
+    covariance = np.block([[weights @ weights.T + std**2 * np.eye(DIM), weights], [weights.T, np.eye(LATENT)]])
+    assert_moments(torch.cat([x, z], dim=1).numpy(), np.concatenate([bias, np.zeros(LATENT)]), covariance)
+
+
 def test_refit_changes_nothing():
     model = small_vae()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

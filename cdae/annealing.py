@@ -1,0 +1,254 @@
+"""Annealed importance sampling and bidirectional Monte Carlo: log p(x) of a latent-variable model from both sides.
+
+    pi_beta(h) ~ q(h | x)^(1 - beta) p(x, h)^beta,    0 = beta_0 < beta_1 < ... < beta_T = 1
+    log w = sum_{t=1}^{T} (beta_t - beta_{t-1}) [log p(x, h_{t-1}) - log q(h_{t-1} | x)]
+
+h_0 is drawn from q, and h_t follows h_{t-1} by one Hamiltonian Monte Carlo trajectory that leaves pi_{beta_t} invariant
+(`hamiltonian`). Then E[w] = p(x) (R. Neal, "Annealed importance sampling", 2001), and the log of an average weight is a
+stochastic lower bound on log p(x). Started from a draw of p(h | x), which the latents behind simulated data are, and
+taken through the same transitions backwards, the weights average to 1 / p(x): minus the log of their average is a
+stochastic upper bound (R. Grosse et al., "Sandwiching the marginal likelihood using bidirectional Monte Carlo", 2015).
+
+Both hold only if no transition depends on the chain's own past. A step size adapted inside the run does, and biases the
+weights; so `pilot` fixes the step sizes on other points with other random numbers, and both directions use them as they
+are. Not here: which points, in which chunks, and what is kept of an interrupted run.
+"""
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cdae.gaussian import log_mean_exp
+from cdae.hamiltonian import State, evaluate, transition
+from cdae.paths import AnnealingPath
+
+PILOT_ACCEPTANCE = 0.72
+PILOT_FIRST_SIZE = 1.0
+PILOT_FIRST_TRIALS = 30  # trajectories at beta = 0, where nothing is known of the size
+PILOT_TRIALS = 10  # and at the others; the first half also lets the chains follow from the beta before
+PILOT_GAIN = 1.5  # of log size per unit of acceptance: about a Newton step, for a trajectory in many dimensions
+
+Progress = Callable[[str], None]
+
+
+def to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class StepSizes:
+    """What a pilot has fixed: a step size per beta, in units of the path's coordinate_std.
+
+    Args:
+        betas: increasing from 0 to 1.
+        sizes: the step size at each beta.
+        acceptance: the acceptance rate that the pilot saw with it.
+        n_leapfrog: leapfrog steps of a trajectory, which the sizes were chosen for.
+
+    Raises:
+        ValueError: if betas does not increase from 0 to 1, if a size is not positive and finite, or n_leapfrog is less
+            than 1.
+    """
+
+    betas: Float[Tensor, "betas"]
+    sizes: Float[Tensor, "betas"]
+    acceptance: Float[Tensor, "betas"]
+    n_leapfrog: int
+
+    def __post_init__(self) -> None:
+        _check_betas(self.betas)
+        if not (self.sizes.isfinite().all() and (self.sizes > 0).all()):
+            raise ValueError(f"step sizes: got {self.sizes.tolist()}, expected positive, finite ones; repeat the pilot")
+        if self.n_leapfrog < 1:
+            raise ValueError(f"n_leapfrog: got {self.n_leapfrog}, expected at least 1")
+
+    def at(self, betas: Float[Tensor, "m"]) -> Float[Tensor, "m"]:
+        """Step sizes at other betas, by linear interpolation of 1 / size^2.
+
+        Between Gaussians the precision of pi_beta is linear in beta, and the largest stable step is its -1/2 power.
+        """
+        right = torch.searchsorted(self.betas, betas).clamp(1, len(self.betas) - 1)
+        fraction = (betas - self.betas[right - 1]) / (self.betas[right] - self.betas[right - 1])
+        return torch.lerp(self.sizes[right - 1] ** -2.0, self.sizes[right] ** -2.0, fraction) ** -0.5
+
+
+@dataclass(frozen=True)
+class Annealed:
+    """Log weights of one direction in nats, and acceptance rates: per chain, and per beta in the order of travel."""
+
+    log_weights: Float[Tensor, "chains n"]
+    chain_acceptance: Float[Tensor, "chains n"]  # NaN where there is no transition, with a single distribution
+    beta_acceptance: Float[Tensor, "transitions"]
+
+
+def pilot(
+    path: AnnealingPath,
+    x: Float[Tensor, "n dim"],
+    betas: Float[Tensor, "betas"],
+    *,
+    n_leapfrog: int,
+    generator: torch.Generator,
+    progress: Progress = to_stderr,
+) -> StepSizes:
+    """Step sizes for runs on other points, adapted at each beta towards an acceptance rate of 0.72.
+
+    Args:
+        x: points that no run will use, one chain each; the more, the less the acceptance rates scatter.
+        betas: increasing from 0 to 1; may be fewer than those of the runs.
+        progress: called with one line about ten times.
+
+    Raises:
+        ValueError: if betas does not increase from 0 to 1, or n_leapfrog is less than 1.
+    """
+    _check_betas(betas)
+    move = _transitions(path, x, n_leapfrog=n_leapfrog, generator=generator)
+    state = evaluate(partial(path.log_densities, x), path.draw_start(x, generator=generator))
+    log_size, log_sizes, rates = math.log(PILOT_FIRST_SIZE), [], []
+    for t, beta in enumerate(betas.tolist()):
+        trials = []
+        for _ in range(PILOT_TRIALS if t > 0 else PILOT_FIRST_TRIALS):
+            state, accepted = move(state, beta=beta, step_size=math.exp(log_size))
+            trials.append((log_size, accepted.mean().item()))
+            log_size += PILOT_GAIN * (trials[-1][1] - PILOT_ACCEPTANCE)
+        settled = torch.tensor(trials[len(trials) // 2 :], dtype=torch.float64).mean(0)
+        log_sizes.append(settled[0])
+        rates.append(settled[1])
+        size = math.exp(settled[0])
+        _tell(progress, f"pilot at beta {beta:.3g}, step size {size:.3g}, acceptance {rates[-1]:.2f}", t, len(betas))
+    return StepSizes(betas, torch.stack(log_sizes).exp(), torch.stack(rates), n_leapfrog)
+
+
+def log_weights(
+    path: AnnealingPath,
+    x: Float[Tensor, "n dim"],
+    betas: Float[Tensor, "betas"],
+    steps: StepSizes,
+    *,
+    n_chains: int,
+    generator: torch.Generator,
+    progress: Progress = to_stderr,
+) -> Annealed:
+    """Forward: from draws of q to the joint density. `lower_bound` makes a bound of the weights.
+
+    Args:
+        betas: increasing from 0 to 1; with T steps there are T - 1 transitions, and none for T = 1.
+        steps: of a pilot on other points.
+        n_chains: independent chains per point; all of them are one batch.
+        progress: called with one line about ten times.
+
+    Raises:
+        ValueError: if betas does not increase from 0 to 1, or n_chains is less than 1.
+    """
+    _check_betas(betas)
+    _check_chains(n_chains)
+    copies = x.repeat(n_chains, 1)
+    latents = path.draw_start(copies, generator=generator)
+    return _anneal(path, copies, latents, betas, steps, n_chains=n_chains, generator=generator, progress=progress)
+
+
+def reverse_log_weights(
+    path: AnnealingPath,
+    x: Float[Tensor, "n dim"],
+    latents: Tensor,
+    betas: Float[Tensor, "betas"],
+    steps: StepSizes,
+    *,
+    n_chains: int,
+    generator: torch.Generator,
+    progress: Progress = to_stderr,
+) -> Annealed:
+    """Backward: from exact draws of p(h | x) to q, by the transitions of `log_weights` in reverse order.
+
+    E[exp(log weight)] = 1 / p(x), and `upper_bound` makes a bound of the weights. All chains of a point start from its
+    one exact draw, and go apart from there.
+
+    Args:
+        x: data simulated from the model.
+        latents: (*levels, n, dim_of_latents), the latents that each row of x was generated from.
+        betas: increasing from 0 to 1, as forward.
+        steps: the same as forward.
+        n_chains: chains per point.
+        progress: called with one line about ten times.
+
+    Raises:
+        ValueError: if betas does not increase from 0 to 1, n_chains is less than 1, or there are not as many latents as
+            points.
+    """
+    _check_betas(betas)
+    _check_chains(n_chains)
+    if latents.shape[-2] != len(x):
+        raise ValueError(f"latents: got shape {tuple(latents.shape)}, expected {len(x)} rows in the last but one axis")
+    copies = x.repeat(n_chains, 1)
+    latents = latents.repeat(*[1] * (latents.dim() - 2), n_chains, 1)
+    backwards = betas.flip(0)
+    return _anneal(path, copies, latents, backwards, steps, n_chains=n_chains, generator=generator, progress=progress)
+
+
+def lower_bound(forward: Float[Tensor, "chains n"]) -> Float[Tensor, "n"]:
+    """log of the average forward weight: at most log p(x) on average, in nats."""
+    return log_mean_exp(forward)
+
+
+def upper_bound(reverse: Float[Tensor, "chains n"]) -> Float[Tensor, "n"]:
+    """Minus the log of the average reverse weight: at least log p(x) on average, in nats."""
+    return -log_mean_exp(reverse)
+
+
+def _anneal(
+    path: AnnealingPath,
+    x: Float[Tensor, "rows dim"],
+    latents: Tensor,
+    betas: Float[Tensor, "betas"],
+    steps: StepSizes,
+    *,
+    n_chains: int,
+    generator: torch.Generator,
+    progress: Progress,
+) -> Annealed:
+    """Along betas in the order given, from latents drawn at the first of them; row i belongs to point i mod n."""
+    move = _transitions(path, x, n_leapfrog=steps.n_leapfrog, generator=generator)
+    state = evaluate(partial(path.log_densities, x), latents)
+    sizes = steps.at(betas[1:-1])
+    log_weight = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    chain_acceptance, beta_acceptance = torch.zeros_like(log_weight), torch.zeros_like(sizes)
+    for t, (before, beta) in enumerate(pairwise(betas.tolist())):
+        log_weight = log_weight + (beta - before) * state.log_ratio
+        if t == len(sizes):
+            break  # the last increment needs no further move
+        state, accepted = move(state, beta=beta, step_size=sizes[t].item())
+        chain_acceptance = chain_acceptance + accepted
+        beta_acceptance[t] = accepted.mean()
+        _tell(progress, f"annealing at beta {beta:.3g}, acceptance {beta_acceptance[t]:.2f}", t, len(sizes))
+    return Annealed(
+        log_weight.reshape(n_chains, -1), (chain_acceptance / len(sizes)).reshape(n_chains, -1), beta_acceptance
+    )
+
+
+def _transitions(
+    path: AnnealingPath, x: Tensor, *, n_leapfrog: int, generator: torch.Generator
+) -> Callable[..., tuple[State, Tensor]]:
+    densities, std = partial(path.log_densities, x), path.coordinate_std
+    return partial(transition, densities, n_leapfrog=n_leapfrog, coordinate_std=std, generator=generator)
+
+
+def _tell(progress: Progress, line: str, done_before: int, total: int) -> None:
+    """A line at each tenth of the way."""
+    if 10 * done_before // total < 10 * (done_before + 1) // total:
+        progress(f"{done_before + 1} of {total}, {line}")
+
+
+def _check_betas(betas: Tensor) -> None:
+    if not (len(betas) >= 2 and betas[0] == 0 and betas[-1] == 1 and (betas.diff() > 0).all()):
+        raise ValueError(f"betas: got {betas.tolist()}, expected numbers increasing from 0 to 1; see paths.SCHEDULES")
+
+
+def _check_chains(n_chains: int) -> None:
+    if n_chains < 1:
+        raise ValueError(f"n_chains: got {n_chains}, expected at least 1")
