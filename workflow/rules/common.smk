@@ -30,6 +30,7 @@ TABLES = [
     "summary.csv",
     "summary.md",
     "summary.tex",
+    "published.md",
     "bound_terms.csv",
     "levels.csv",
     "training_curve.csv",

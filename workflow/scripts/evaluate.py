@@ -163,7 +163,7 @@ class Evaluation:
         """A few samples of every variant, in the order that the sampler gives them."""
         n = N_PICTURES if self.data.test.shape[1] > 8 else N_POINTS
         for samples in model.sample_sets(n, generator=self.generator("pictures")):
-            self.pictures[f"samples/{samples.variant}"] = samples.values.numpy()
+            self.pictures[f"samples/{samples.variant}"] = samples.values[:n].numpy()
 
     def picture_levels(self, model: Any) -> None:
         """The chain from the prior, and reconstructions at every level."""
