@@ -21,9 +21,13 @@ BLOCK_ROWS = 256  # examples per block of distances; a constant for equal result
 def nearest_centre(x: Float[Tensor, "n dim"], centres: Float[Tensor, "c dim"]) -> Int[Tensor, "n"]:
     """The index of the centre nearest to each row."""
     half_norms = 0.5 * centres.square().sum(1)
-    # |x|^2 is the same for all centres, so the nearest maximises x . c - |c|^2 / 2.
-    blocks = [torch.addmm(half_norms, block, centres.T, beta=-1.0).argmax(1) for block in x.split(BLOCK_ROWS)]
-    return torch.cat(blocks)
+    scores = x.new_empty(BLOCK_ROWS, len(centres))  # one buffer for all blocks: fresh ones would leave holes in memory
+    nearest = []
+    for block in x.split(BLOCK_ROWS):
+        # |x|^2 is the same for all centres, so the nearest maximises x . c - |c|^2 / 2.
+        torch.addmm(half_norms, block, centres.T, beta=-1.0, out=scores[: len(block)])
+        nearest.append(scores[: len(block)].argmax(1))
+    return torch.cat(nearest)
 
 
 def k_means(x: Float[Tensor, "n dim"], n_centres: int, *, generator: torch.Generator) -> Float[Tensor, "c dim"]:

@@ -135,18 +135,27 @@ class CDAE(nn.Module):
             raise DivergenceError(f"mean squared errors {mse.tolist()} of the levels")
         self.reconstruction_std.copy_(objective.optimal_reconstruction_std(self.corruption_std, mse))
 
-    @torch.no_grad()
     def ancestral_path(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "states n dim"]:
         """Ancestral sampling, every state of it: x_k from the prior, x_{k-1}, ..., x_1, then the mean r(x_1)."""
-        dim = len(self.prior_mean)
-        like = next(self.denoiser.parameters(), self.prior_mean)
-        x = self.prior_mean + self.prior_std * standard_normal(self.prior_mean, n_samples, dim, generator=generator)
-        path = [x.to(like.dtype)]
+        path = [self._sample_prior(n_samples, generator=generator)]
         for level in range(self.n_levels, 0, -1):
-            mean = self.denoise_level(path[-1], level)
-            noise = standard_normal(mean, n_samples, dim, generator=generator) if level > 1 else 0.0
-            path.append(mean + self.reconstruction_std[level - 1] * noise)
+            path.append(self._step_down(path[-1], level, generator=generator))
         return torch.stack(path)
+
+    def _sample_prior(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
+        like, shape = next(self.denoiser.parameters(), self.prior_mean), (n_samples, len(self.prior_mean))
+        x = self.prior_mean + self.prior_std * standard_normal(self.prior_mean, *shape, generator=generator)
+        return x.to(like.dtype)
+
+    @torch.no_grad()
+    def _step_down(
+        self, x: Float[Tensor, "n dim"], level: int, *, generator: torch.Generator
+    ) -> Float[Tensor, "n dim"]:
+        """x_{level-1} drawn given x_level = x; the mean where level is 1."""
+        mean = self.denoise_level(x, level)
+        if level == 1:
+            return mean
+        return mean + self.reconstruction_std[level - 1] * standard_normal(mean, *mean.shape, generator=generator)
 
     @torch.no_grad()
     def simulate(
@@ -159,7 +168,9 @@ class CDAE(nn.Module):
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """The same ancestral draws with the last step as its mean r(x_1), and as a sample r(x_1) + rho_0 eps."""
-        mean = self.ancestral_path(n_samples, generator=generator)[-1]
+        mean = self._sample_prior(n_samples, generator=generator)
+        for level in range(self.n_levels, 0, -1):  # without keeping the path, which would fill the memory
+            mean = self._step_down(mean, level, generator=generator)
         yield SampleSet("last step mean", mean)
         noise = standard_normal(mean, *mean.shape, generator=generator)
         yield SampleSet("last step sample", mean + self.reconstruction_std[0] * noise)

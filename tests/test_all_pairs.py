@@ -13,10 +13,10 @@ from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.model import CDAE
 from cdae.proposals import Guided, Paper, Renoising, Widened
 from tests.helpers import (
-    finite_variance_cascade,
     LargestTensor,
     Recorder,
     assert_mean,
+    finite_variance_cascade,
     linear_cascade,
     mutated,
     seeded,

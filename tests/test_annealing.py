@@ -22,7 +22,7 @@ from cdae.hamiltonian import State, evaluate, transition
 from cdae.model import CDAE
 from cdae.paths import AnnealingPath, CascadePath, PriorPath, linear_schedule, sigmoid_schedule
 from tests.helpers import assert_mean, finite_variance_cascade, linear_cascade, seeded
-from tests.oracles import scalar_cascade, factor_model
+from tests.oracles import factor_model, scalar_cascade
 
 
 def quiet(line: str) -> None:

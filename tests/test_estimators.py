@@ -84,7 +84,7 @@ def trained(gaussian_file) -> dict[str, nn.Module]:
 
 
 EXPECTED = {
-    "cdae": ["lower_bound", "importance_weighted", "parzen"],
+    "cdae": ["lower_bound", "importance_weighted", "proposals", "parzen"],
     "dae": ["parzen"],
     "vae": ["lower_bound", "importance_weighted", "parzen"],
     "samples": ["parzen"],

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from workflow.scripts.readable import sections, to_latex, to_markdown
+from workflow.scripts.readable import published_sections, sections, to_latex, to_markdown
 
 CURVE = pd.DataFrame(columns=["dataset", "model", "n_levels", "seed", "n_updates", "estimator", "mean_nats", "status"])
 DIAGNOSTICS = pd.DataFrame(columns=["dataset", "model", "n_levels", "estimator", "variant", "diagnostic", "value"])
@@ -30,7 +30,7 @@ def row(**changes):
 
 
 def value(**changes):
-    table = next(sections(pd.DataFrame([row(**changes)]), CURVE, DIAGNOSTICS, PUBLISHED)).table
+    table = next(sections(pd.DataFrame([row(**changes)]), CURVE, DIAGNOSTICS)).table
     return table.iloc[0, 1]
 
 
@@ -48,17 +48,12 @@ def test_a_median_is_printed_where_it_is_far_from_the_mean(median, printed):
 
 
 def test_published_figures_stand_apart_with_their_source_and_only_for_their_data():
-    tables = list(sections(pd.DataFrame([row()]), CURVE, DIAGNOSTICS, PUBLISHED))
-    assert [table.title for table in tables] == [
-        "mnist (exact value unknown)",
-        "mnist: published figures of other models",
-    ]
-    assert "GAN" not in tables[0].table.to_string()
-    published = tables[1].table
-    assert published["Model"].tolist() == ["GAN", "Glow"]
-    assert published["Value"].tolist() == ["225 ± 2", "≤ 1.05"]
-    assert published["Source"].tolist() == ["Goodfellow et al., 2014, Table 1", ""]
-    assert len(list(sections(pd.DataFrame([row(dataset="digits")]), CURVE, DIAGNOSTICS, PUBLISHED))) == 1
+    (section,) = published_sections(PUBLISHED, ["mnist", "digits"])
+    assert section.title == "mnist"
+    assert section.table["Model"].tolist() == ["GAN", "Glow"]
+    assert section.table["Value"].tolist() == ["225 ± 2", "≤ 1.05"]
+    assert section.table["Source"].tolist() == ["Goodfellow et al., 2014, Table 1", ""]
+    assert "GAN" not in to_markdown("ours", "", list(sections(pd.DataFrame([row()]), CURVE, DIAGNOSTICS)))
 
 
 def test_the_way_through_training_is_a_table_of_its_own():
@@ -71,14 +66,14 @@ def test_the_way_through_training_is_a_table_of_its_own():
         ],
         columns=CURVE.columns,
     )
-    table = list(sections(pd.DataFrame([row()]), curve, DIAGNOSTICS, PUBLISHED))[1].table
+    table = list(sections(pd.DataFrame([row()]), curve, DIAGNOSTICS))[1].table
     assert table.columns.tolist() == ["Model", "50 updates", "1,000 updates"]
     assert table.iloc[1].tolist() == ["cdae, k = 4", "54.0 / 61.0", "1004.0 / 1011.0"]
 
 
 def test_latex_is_escaped_and_strong_text_is_bold():
-    tables = list(sections(pd.DataFrame([row(dataset="a_b", best=True)]), CURVE, DIAGNOSTICS, PUBLISHED))
-    text = to_latex(tables)
+    tables = list(sections(pd.DataFrame([row(dataset="a_b", best=True)]), CURVE, DIAGNOSTICS))
+    text = to_latex("", tables)
     assert r"\textbf{100.00 $\pm$ 1.50 [0.25]}" in text and r"a\_b" in text and "**" not in text
     assert r"\toprule" in text and text.count(r"\\") == 2
-    assert "| **100.00 ± 1.50 [0.25]** |" in to_markdown(tables)
+    assert "| **100.00 ± 1.50 [0.25]** |" in to_markdown("title", "", tables)

@@ -10,10 +10,10 @@ import torch
 from cdae import proposals, sequential
 from cdae.proposals import Guided, Paper, Renoising, Widened
 from tests.helpers import (
-    finite_variance_cascade,
     LargestTensor,
     Recorder,
     assert_mean,
+    finite_variance_cascade,
     linear_cascade,
     mutated,
     quadrature,

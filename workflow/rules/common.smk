@@ -16,10 +16,11 @@ except ValueError as error:
     sys.exit(f"config: {error}")
 
 # Jobs use the python that runs snakemake, also where its environment was not activated; and glibc keeps freed memory
-# for the next tensor, where it would return it to the system and fault it in again (a quarter of the CPU time).
+# for the next tensor, where it would return it to the system and fault it in again (a quarter of the CPU time). Arrays
+# of whole data sets are returned: kept, they would leave holes that double the memory of a job.
 shell.prefix(
     f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
-    " MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=1000000000; "
+    " MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=32000000; "
 )
 
 RESULTS = config["results_dir"].rstrip("/")
@@ -29,6 +30,7 @@ TABLES = [
     "summary.csv",
     "summary.md",
     "summary.tex",
+    "published.md",
     "bound_terms.csv",
     "levels.csv",
     "training_curve.csv",

@@ -70,16 +70,21 @@ class Evaluation:
     def run(self, weights: str) -> None:
         """Load the model, run all of its estimators, and keep pictures."""
         from cdae import checkpoint
-        from cdae.estimators import estimators_for
         from cdae.interfaces import Layered, Samples
 
         model = self.build()
         checkpoint.load(model, weights)
-        self.measure(model, estimators_for(self.model_class))
+        self.measure(model, self.estimators())
         if isinstance(model, Samples):
             self.attempt("pictures of samples", lambda: self.picture_samples(model))
         if isinstance(model, Layered):
             self.attempt("pictures of levels", lambda: self.picture_levels(model))
+
+    def estimators(self) -> list[str]:
+        """Those that run on this model, of those that are configured."""
+        from cdae.estimators import estimators_for
+
+        return [name for name in estimators_for(self.model_class) if name in self.config["estimators"]]
 
     def build(self) -> Any:
         """The untrained model."""
@@ -154,16 +159,14 @@ class Evaluation:
 
     def fail_all(self, why: str) -> None:
         """Training failed: every estimator that would have run gets a row that says so."""
-        from cdae.estimators import estimators_for
-
-        for name in estimators_for(self.model_class):
+        for name in self.estimators():
             self.rows.append({"estimator": name, "variant": "", "status": "failed", "reason": why})
 
     def picture_samples(self, model: Any) -> None:
         """A few samples of every variant, in the order that the sampler gives them."""
         n = N_PICTURES if self.data.test.shape[1] > 8 else N_POINTS
         for samples in model.sample_sets(n, generator=self.generator("pictures")):
-            self.pictures[f"samples/{samples.variant}"] = samples.values.numpy()
+            self.pictures[f"samples/{samples.variant}"] = samples.values[:n].numpy()
 
     def picture_levels(self, model: Any) -> None:
         """The chain from the prior, and reconstructions at every level."""

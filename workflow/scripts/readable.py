@@ -1,6 +1,6 @@
 """The tables for reading, as markdown and as LaTeX (booktabs): ours, ours on the way through training, and published.
 
-Published figures stand in tables of their own, since they belong to other models and other protocols.
+Published figures stand in a file of their own, since they belong to other models and other protocols.
 """
 
 from collections.abc import Iterator
@@ -42,10 +42,14 @@ class Section:
     table: pd.DataFrame
 
 
-def sections(
-    summary: pd.DataFrame, curve: pd.DataFrame, diagnostics: pd.DataFrame, published: pd.DataFrame
-) -> Iterator[Section]:
-    """All tables, data set by data set; strong text stands between double asterisks."""
+PUBLISHED_NOTE = (
+    "What others have published on these data sets, with the protocol and the source of every figure. Not comparable "
+    "with our rows unless the protocols agree; an empty source says that only a second source could be traced."
+)
+
+
+def sections(summary: pd.DataFrame, curve: pd.DataFrame, diagnostics: pd.DataFrame) -> Iterator[Section]:
+    """All tables of ours, data set by data set; strong text stands between double asterisks."""
     for dataset, group in summary.groupby("dataset", sort=False):
         exact = group["exact_nats"].dropna()
         fact = f"exact log density of the data: {exact.iloc[0]:.2f}" if len(exact) else "exact value unknown"
@@ -57,9 +61,14 @@ def sections(
         on_the_way = curve[(curve["dataset"] == dataset) & (curve["status"] == "ok")]
         if len(on_the_way):
             yield Section(f"{dataset}: bound / IW-M by number of updates", _models_by_updates(on_the_way))
-        others = published[published["dataset"].str.lower() == str(dataset).lower()]
-        if len(others):
-            yield Section(f"{dataset}: published figures of other models", _published(others))
+
+
+def published_sections(published: pd.DataFrame, datasets: list[str]) -> Iterator[Section]:
+    """Published figures on these data sets, whose names differ from the published ones by case alone."""
+    for dataset in datasets:
+        rows = published[published["dataset"].str.lower() == dataset.lower()]
+        if len(rows):
+            yield Section(dataset, _published(rows))
 
 
 def _models_by_estimators(group: pd.DataFrame) -> pd.DataFrame:
@@ -176,9 +185,9 @@ def _source_parts(row: tuple) -> list[str]:
     return [f"{part:g}" if isinstance(part, float) else part for part in row if part == part and part != ""]
 
 
-def to_markdown(tables: list[Section]) -> str:
+def to_markdown(title: str, note: str, tables: list[Section]) -> str:
     """All tables under one heading."""
-    parts = ["# Log-likelihoods", NOTE]
+    parts = [f"# {title}", note]
     for section in tables:
         header = [list(section.table.columns), ["---", *["---:"] * (len(section.table.columns) - 1)]]
         lines = ["| " + " | ".join(cells) + " |" for cells in [*header, *section.table.to_numpy().tolist()]]
@@ -186,9 +195,9 @@ def to_markdown(tables: list[Section]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def to_latex(tables: list[Section]) -> str:
+def to_latex(note: str, tables: list[Section]) -> str:
     """The same tables with booktabs rules."""
-    parts = ["% " + NOTE]
+    parts = ["% " + note]
     for section in tables:
         rows = [_latex_row(cells) for cells in section.table.to_numpy().tolist()]
         parts.append(

@@ -15,7 +15,7 @@ import pandas as pd
 from cdae.files import read_json, write_text
 from cdae.units import bits_per_dim
 from workflow.scripts.job import job
-from workflow.scripts.readable import sections, to_latex, to_markdown
+from workflow.scripts.readable import NOTE, PUBLISHED_NOTE, published_sections, sections, to_latex, to_markdown
 from workflow.scripts.summary import SUMMARY_KEYS, summarize
 
 COLUMNS = [
@@ -41,12 +41,15 @@ def main() -> None:
         summary = summarize(long, values)
         curve = training_curve(records, snapshots)
         diagnosed = diagnostics(records)
-        tables = list(sections(summary, curve, diagnosed, pd.read_csv(args.published)))
+        ours = list(sections(summary, curve, diagnosed))
+        datasets = list(dict.fromkeys(long["dataset"]))
+        others = list(published_sections(pd.read_csv(args.published), datasets))
         folder = args.output_dir
         write_csv(folder / "log_likelihood.csv", long)
         write_csv(folder / "summary.csv", summary)
-        write_text(folder / "summary.md", to_markdown(tables))
-        write_text(folder / "summary.tex", to_latex(tables))
+        write_text(folder / "summary.md", to_markdown("Log-likelihoods", NOTE, ours))
+        write_text(folder / "summary.tex", to_latex(NOTE, ours))
+        write_text(folder / "published.md", to_markdown("Published figures", PUBLISHED_NOTE, others))
         write_csv(folder / "bound_terms.csv", bound_terms(records))
         write_csv(folder / "levels.csv", levels([*records, *snapshots]))
         write_csv(folder / "training_curve.csv", curve)

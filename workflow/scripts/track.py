@@ -21,7 +21,6 @@ def main() -> None:
     args = parser.parse_args()
     with job():
         from cdae import checkpoint
-        from cdae.estimators import estimators_for
         from cdae.files import write_json
 
         use_one_thread_deterministically()
@@ -30,7 +29,7 @@ def main() -> None:
             evaluation = Evaluation(args.config, args.data)
             model = evaluation.build()
             model.load_state_dict(state)
-            evaluation.measure(model, [name for name in estimators_for(type(model)) if name in TRACKED])
+            evaluation.measure(model, [name for name in evaluation.estimators() if name in TRACKED])
             records.append(evaluation.record() | {"n_updates": n_updates})
         write_json(args.record, records)
 

@@ -1,5 +1,7 @@
 """The single DAE's Markov chain: its Parzen estimate and its distance from the start against the number of steps."""
 
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,7 +16,7 @@ def parzen_by_chain_steps(material: Material) -> Figure:
     rows = pd.concat([rows, parts.astype({"steps": float})], axis=1)
     rows["distance"] = [_mean_distance(material.diagnostics, row) for _, row in rows.iterrows()]
     models = list(dict.fromkeys(rows["model"]))
-    size = (PAGE_WIDTH, 3.6)
+    size = (PAGE_WIDTH, 4.0)
     figure, grid = plt.subplots(2, len(models), figsize=size, squeeze=False, sharex=True, sharey="row")
     for column, model in enumerate(models):
         for (chain, start), line in rows[rows["model"] == model].groupby(["chain", "start"], sort=False):
@@ -29,10 +31,13 @@ def parzen_by_chain_steps(material: Material) -> Figure:
             grid[1, column].plot(line["steps"], line["distance"], **style)
         grid[0, column].set_title(f"{material.dataset}: {model}")
         grid[1, column].set(xlabel="chain steps", xscale="log")
+        steps = sorted(rows["steps"].unique())
+        grid[1, column].set_xticks(steps, [f"{n:g}" for n in steps], minor=False)
+        grid[1, column].set_xticks([], minor=True)
     _controls(material, grid[0])
-    grid[0, 0].set_ylabel("Parzen (nats per example)")
-    grid[1, 0].set_ylabel("rms distance to start\n(data units per dimension)")
-    grid[0, -1].legend(fontsize=6.5)
+    grid[0, 0].set_ylabel("Parzen\n(nats per example)")
+    grid[1, 0].set_ylabel("rms distance to start\n(per dimension)")
+    figure.legend(*grid[0, -1].get_legend_handles_labels(), fontsize=6.5, ncols=4, loc="outside lower center")
     return figure
 
 
@@ -45,6 +50,6 @@ def _controls(material: Material, top_row) -> None:
     """Parzen of real training examples: what a copy of the training set scores."""
     summary = material.summary
     controls = summary[(summary["kind"] == "control") & (summary["variant"] == "training examples")]
-    for _, control in controls.iterrows():
+    for style, (_, control) in zip(cycle([":", "-.", "--"]), controls.iterrows(), strict=False):
         for axes in top_row:
-            axes.axhline(control["mean_nats"], color="black", linewidth=1.0, linestyle=":", label=control["model"])
+            axes.axhline(control["mean_nats"], color="black", linewidth=1.0, linestyle=style, label=control["model"])

@@ -62,7 +62,7 @@ def by_updates(material: Material) -> Figure:
     curve = material.curve[(material.curve["kind"] == "cdae") & (material.curve["status"] == "ok")]
     levels = material.levels[(material.levels["kind"] == "cdae")]
     levels = levels[levels["n_levels"] == levels["n_levels"].max()]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.6))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 3.0))
     numbers = sorted(curve["n_updates"].unique())
     for color, n_updates in zip(sns.color_palette("viridis", len(numbers)), numbers, strict=True):
         name = f"{n_updates:,} updates"
@@ -84,7 +84,7 @@ def by_updates(material: Material) -> Figure:
     )
     right.set_title(f"{material.dataset}: denoiser of k = {levels['n_levels'].max():g}")
     for axes in (left, right):
-        axes.legend(fontsize=6)
+        axes.legend(fontsize=6, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return figure
 
 
