@@ -120,11 +120,12 @@ def test_a_class_of_ones_own_gets_the_estimators_of_its_methods():
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in OPTIONS for name in EXPECTED[kind]])
 def test_estimates_are_per_example_float64_without_gradients(kind, name, trained, gaussian_data):
     for result in estimate(name, trained[kind], gaussian_data, n_draws=1):
-        n = SETTINGS["n_points"] if name == "importance_weighted" else 10_000
+        n = SETTINGS["n_points"] if name in ("importance_weighted", "proposals") else 10_000
         assert result.values.shape == result.indices.shape == (n,)
         assert result.values.dtype == torch.float64 and result.values.isfinite().all()
         assert not result.values.requires_grad
-        assert result.n_importance_samples == (10 if name == "importance_weighted" else None)
+        n_draws = {"importance_weighted": 10, "proposals": 1 if "bound" in result.variant else 10}.get(name)
+        assert result.n_importance_samples == n_draws
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in OPTIONS for name in EXPECTED[kind]])
