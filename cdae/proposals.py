@@ -164,6 +164,7 @@ def draw_log_weights(
     return log_joint(model, x, latents, x_hat) - log_proposal(model, proposal, x, latents, x_hat)
 
 
+@torch.enable_grad()
 def fit_guided(
     model: Cascade,
     draw: Callable[[int], Float[Tensor, "n dim"]],

@@ -189,6 +189,7 @@ def test_guided_fit_finds_the_posterior_where_it_is_guided():
     assert guided.share.item() == pytest.approx(slope / rho**2 / precision, rel=0.02)
 
 
+@torch.no_grad()
 def test_guided_fit_gains_on_the_papers_bound_and_is_stationary():
     model, _ = cascade_with_eq_9(4, dim=3, n_levels=4)
     data = torch.randn(400, 3, dtype=torch.float64, generator=seeded(0))

@@ -18,10 +18,6 @@ METRICS = {
     "negative_log_likelihood": "negative log-likelihood",
     "bits_per_dim": "bits per dimension",
 }
-PROPOSALS_TITLE = (
-    "the same cascades under other inference models (a random subset of test points; every bound is one on the same "
-    "log-likelihood; with a variance ratio of 2 or more the weights have infinite variance)"
-)
 MARKS = {"S": "primary text or code", "S2": "quoted by a second source"}
 HEAVY_TAIL_NATS = 10.0  # a median further from the mean than this is printed beside it
 
@@ -30,7 +26,9 @@ NOTE = (
     "between seeds]. Lower bound and IW-M are lower bounds on the model's log-likelihood; a Parzen estimate is no "
     "bound and rewards blur. For a chain the longest run from noise is shown. The best trained model of a column is "
     "marked only where its paired difference from every other one exceeds two standard errors. A median follows where "
-    f"heavy tails bring it more than {HEAVY_TAIL_NATS:g} nats from the mean."
+    f"heavy tails bring it more than {HEAVY_TAIL_NATS:g} nats from the mean. Inference models are compared on a "
+    "random subset of test points, with the paired gain over the paper's; all bound the same log-likelihood. Where the "
+    "largest ratio of variances (transition over inference) is 2 or more, importance weights have infinite variance."
 )
 
 
@@ -57,7 +55,10 @@ def sections(summary: pd.DataFrame, curve: pd.DataFrame, diagnostics: pd.DataFra
         yield Section(f"{dataset} ({fact})", _models_by_estimators(group[~tried]))
         if (tried & (group["n_seeds"] > 0)).any():
             about = diagnostics[diagnostics["dataset"] == dataset]
-            yield Section(f"{dataset}: {PROPOSALS_TITLE}", _proposals(group[tried & (group["n_seeds"] > 0)], about))
+            yield Section(
+                f"{dataset}: the same cascades under several inference models",
+                _proposals(group[tried & (group["n_seeds"] > 0)], about),
+            )
         on_the_way = curve[(curve["dataset"] == dataset) & (curve["status"] == "ok")]
         if len(on_the_way):
             yield Section(f"{dataset}: bound / IW-M by number of updates", _models_by_updates(on_the_way))
