@@ -29,6 +29,7 @@ rule all:
 
 
 onstart:
+    hold_results()
     print(opening_message())
 
 

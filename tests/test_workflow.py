@@ -246,6 +246,21 @@ def test_a_failure_of_the_machine_is_not_recorded_and_is_repeated(finished):
     assert (pd.read_csv(results / "tables/log_likelihood.csv")["status"] == "ok").all()
 
 
+def test_a_second_run_of_the_same_grid_is_refused_while_the_first_goes_on(finished):
+    config = finished.write_config("held", keep_one_model("vae"))
+    with subprocess.Popen(
+        finished.command("--cores", "1", config=config), cwd=finished.folder, env=finished.environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as first:  # fmt: skip
+        while not (finished.folder / "results/held/.held").exists():
+            assert first.poll() is None
+            time.sleep(0.05)
+        second = finished.run("--cores", "1", config=config)
+        assert "results_dir: another run is writing to results/held" in second.stdout + second.stderr
+        assert second.returncode != 0
+    assert first.returncode == 0
+
+
 def test_killed_and_run_again_gives_the_same_bytes(finished, tmp_path):
     project = Project(tmp_path / "project")
     process = subprocess.Popen(
@@ -259,7 +274,6 @@ def test_killed_and_run_again_gives_the_same_bytes(finished, tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (project.folder / "results/smoke/tables/summary.md").exists()
-    shutil.rmtree(project.folder / ".snakemake/locks", ignore_errors=True)
     assert project.run("--cores", "2").returncode == 0
     assert project.tables() == finished.tables()
 

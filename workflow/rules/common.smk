@@ -1,4 +1,5 @@
 # The checked configuration, the grid, and the paths and parameters that rules share.
+import fcntl
 import shlex
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ shell.prefix(
 
 RESULTS = config["results_dir"].rstrip("/")
 CELLS = {(cell.dataset, cell.model, str(cell.seed)): cell for cell in grid.cells(config)}
+HELD = []  # open files, which would be closed if nothing referred to them
 TABLES = [
     "log_likelihood.csv",
     "summary.csv",
@@ -148,6 +150,16 @@ def pictures_of(wildcards):
 
 def folder_of_output(wildcards, output):
     return str(Path(output[0]).parent)
+
+
+def hold_results():
+    """Refuse a second run of the same grid. The system lets go of the file however this run ends, also by kill -9."""
+    Path(RESULTS).mkdir(parents=True, exist_ok=True)
+    HELD.append(file := open(f"{RESULTS}/.held", "w"))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"results_dir: another run is writing to {RESULTS}; wait until it has ended")
 
 
 def opening_message():
