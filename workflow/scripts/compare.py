@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cdae.files import read_json, write_json, write_text
+from cdae.files import read_json, write_json, write_text, written_whole
 from workflow.scripts import duration
 from workflow.scripts.job import job
 
@@ -33,7 +33,9 @@ REFERENCE_FILES = [
     "bound_terms.csv",
     "levels.csv",
     "training_curve.csv",
+    "published.md",
 ]
+REFERENCE_FIGURES = {"likelihood_by_levels", "by_updates", "parzen_bars"}
 
 
 def main() -> None:
@@ -51,17 +53,21 @@ def main() -> None:
 
 
 def update(reference: Path, tables: Path) -> None:
-    """Copy the tables of a run and note the kind of machine that made them."""
+    """Copy the tables and the main figures of a run, and note the kind of machine that made them."""
     read_table(tables / TABLE)
     reference.mkdir(parents=True, exist_ok=True)
     for name in REFERENCE_FILES:
         shutil.copyfile(tables / name, reference / name)
+    for figure in sorted((tables.parent / "figures").rglob("*.svg")):
+        if figure.stem in REFERENCE_FIGURES:
+            with written_whole(reference / "figures" / figure.parent.name / figure.name) as partial:
+                shutil.copyfile(figure, partial)
     write_json(reference / "machine.json", machine())
     write_text(reference / "README.md", REFERENCE_NOTE)
 
 
 REFERENCE_NOTE = """\
-Tables of a finished run, committed to compare new runs with; `machine.json` says on what kind of machine it ran.
+Tables and main figures of a finished run, committed to compare new runs with; `machine.json` says on what kind of machine it ran.
 Written by `python -m workflow.scripts.compare REFERENCE RESULTS --update`, never by hand.
 """
 
