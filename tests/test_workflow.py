@@ -93,7 +93,7 @@ def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(fini
     results = finished.folder / "results/smoke"
     table = pd.read_csv(results / "tables/log_likelihood.csv")
     assert (table["status"] == "ok").all() and table["mean_nats"].notna().all()
-    assert set(table["estimator"]) == {"exact", "lower_bound", "importance_weighted", "parzen"}
+    assert set(table["estimator"]) == {"exact", "lower_bound", "importance_weighted", "proposals", "parzen"}
     assert (table["standard_error_nats"] > 0).all()
     for dataset in ("digits", "mixture_2d"):
         names = {file.name for file in (results / "figures" / dataset).iterdir()}
@@ -183,7 +183,7 @@ def test_editing_a_source_file_plans_the_cells_that_depend_on_it_alone(finished,
         cascades = ("cdae-k1", "cdae-k3")
         expected |= {
             f"{job} {k} on {d}, seed 0"
-            for job in ("train", "evaluate")
+            for job in ("train", "evaluate", "evaluate snapshots of")
             for k in cascades
             for d in ("digits", "mixture_2d")
         }
@@ -208,7 +208,7 @@ def test_a_failed_cell_is_a_result_with_a_reason_and_a_command_that_retries_it(f
         keep_one_model("vae")(config)
         config["models"]["broken"] = {
             **config["models"]["vae"],
-            "training": {"n_updates": 20, "batch_size": 64, "learning_rate": 1.0e30},
+            "training": {**config["models"]["vae"]["training"], "learning_rate": 1.0e30},
         }
 
     config = finished.write_config("diverging", diverge)
