@@ -21,7 +21,7 @@ def parzen_bars(material: Material) -> Figure:
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.axvline(0.0, color="black", linewidth=0.6)
     axes.set_xlabel("Parzen (nats per example)")
-    axes.set_title(f"{material.dataset}: Parzen estimates")
+    figure.suptitle(f"{material.dataset}: Parzen estimates")
     return figure
 
 
