@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cdae.files import write_npz
@@ -157,6 +157,11 @@ class EvaluationSet:
     log_density: Float[Tensor, "n"] | None
     bandwidth_unit: float
     training: TrainingSet
+
+    def random_test_subset(self, n_points: int, *, seed: int) -> Int[Tensor, "n"]:
+        """Indices of random test examples, sorted; with the same seed a larger subset holds the smaller ones."""
+        order = torch.randperm(len(self.test), generator=torch.Generator().manual_seed(seed))
+        return order[:n_points].sort().values
 
 
 def load_evaluation_set(path: str | Path) -> EvaluationSet:

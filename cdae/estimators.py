@@ -12,15 +12,12 @@ from torch import Tensor
 
 from cdae import parzen
 from cdae.bound import elbo
+from cdae.convergence import diagnostics, has_converged
 from cdae.data import EvaluationSet
-from cdae.importance import effective_sample_size, log_importance_weights, log_likelihood
-from cdae.interfaces import Bounded, BoundTerms, Cascade, Denoises, Estimate, Samples, Tractable, Weighted
-from cdae.proposals import PROPOSALS, Proposal, draw_log_weights, fit_guided, variance_ratios
-from cdae.seeds import generator_from, spawn
+from cdae.importance import log_importance_weights, log_likelihood
+from cdae.interfaces import Bounded, BoundTerms, Estimate, Samples, Tractable, Weighted
 
 CHUNK_ROWS = 1_000  # examples per pass; a constant, because results depend on it in their last bits
-GUIDED_EXAMPLES, GUIDED_BATCH = 2_000, 100  # of the training data, for the two numbers per level
-GUIDED_UPDATES, GUIDED_LEARNING_RATE = 300, 0.03
 
 Settings = dict[str, Any]
 
@@ -56,68 +53,21 @@ def importance_weighted(
     model: Weighted, data: EvaluationSet, settings: Settings, *, generator: torch.Generator
 ) -> Iterator[Estimate]:
     """IW-M (Eq. 11) on a random subset of the test split, the same for every model of a data set."""
-    n_draws, indices = settings["n_importance_samples"], random_subset(data, settings)
+    n_draws, indices = (
+        settings["n_importance_samples"],
+        data.random_test_subset(settings["n_points"], seed=settings["subset_seed"]),
+    )
     chunks = data.test[indices].split(CHUNK_ROWS)
     with torch.no_grad():
         weights = [log_importance_weights(model, x, n_importance_samples=n_draws, generator=generator) for x in chunks]
     log_weights = torch.cat(weights, dim=1)
-    yield Estimate("", log_likelihood(log_weights), indices, n_draws, _weight_diagnostics(log_weights))
+    yield Estimate("", log_likelihood(log_weights), indices, n_draws, _diagnostics(log_weights))
 
 
-def random_subset(data: EvaluationSet, settings: Settings) -> Tensor:
-    """Indices of `n_points` random test examples, sorted; a larger subset is not a continuation of a smaller one."""
-    generator = generator_from(settings["subset_seed"])
-    return torch.randperm(len(data.test), generator=generator)[: settings["n_points"]].sort().values
-
-
-def _weight_diagnostics(log_weights: Tensor) -> dict[str, float]:
-    return {
-        "mean_effective_sample_size": effective_sample_size(log_weights).mean().item(),
-        "mean_log_weight_std": log_weights.std(0, correction=0).mean().item(),
-    }
-
-
-def proposals(
-    model: Cascade, data: EvaluationSet, settings: Settings, *, generator: torch.Generator
-) -> Iterator[Estimate]:
-    """The bound and IW-M of one trained cascade under several inference models, on the subset of `importance_weighted`.
-
-    Of every inference model: the mean log weight (a lower bound on log p(x_0), as Eq. 4 is) and IW-M.
-    """
-    n_draws, indices = settings["n_importance_samples"], random_subset(data, settings)
-    x = data.test[indices]
-    fitting, *streams = spawn(generator, 1 + len(settings["names"]))
-    papers_bound = None
-    for name, stream in zip(settings["names"], streams, strict=True):
-        proposal = _proposal(name, model, data, generator=fitting)
-        with torch.no_grad():
-            draws = [draw_log_weights(model, proposal, x, generator=stream) for _ in range(n_draws)]
-        log_weights = torch.stack(draws)
-        bound = log_weights.mean(0)
-        diagnostics = {"largest_variance_ratio": variance_ratios(model, proposal).max().item()}
-        diagnostics |= _weight_diagnostics(log_weights)
-        if name == "paper":
-            papers_bound = bound
-        elif papers_bound is not None:
-            gain = bound - papers_bound
-            diagnostics |= {"gain": gain.mean().item(), "gain_standard_error": gain.std().item() / len(gain) ** 0.5}
-        yield Estimate(f"{name}, bound", bound, indices, 1, diagnostics)
-        yield Estimate(f"{name}, IW", log_likelihood(log_weights), indices, n_draws)
-
-
-def _proposal(name: str, model: Cascade, data: EvaluationSet, *, generator: torch.Generator) -> Proposal:
-    if name != "guided":
-        return PROPOSALS[name]()
-    examples = data.training.draw(generator=generator)
-    examples = examples[torch.randperm(len(examples), generator=generator)[:GUIDED_EXAMPLES]]
-    batches = examples.split(GUIDED_BATCH)
-    return fit_guided(
-        model,
-        lambda update: batches[update % len(batches)],
-        n_updates=GUIDED_UPDATES,
-        learning_rate=GUIDED_LEARNING_RATE,
-        generator=generator,
-    )
+def _diagnostics(log_weights: Tensor) -> dict[str, float]:
+    """With the flag of convergence, here without looking at tails, which would take longer than the estimate."""
+    unknown = torch.full_like(log_weights[0], torch.nan)
+    return {**diagnostics(log_weights), "converged": float(has_converged(log_weights, unknown))}
 
 
 def parzen_window(
@@ -148,7 +98,6 @@ ESTIMATORS: dict[str, tuple[type, Callable[..., Iterator[Estimate]]]] = {
     "exact": (Tractable, exact),
     "lower_bound": (Bounded, lower_bound),
     "importance_weighted": (Weighted, importance_weighted),
-    "proposals": (Denoises, proposals),
     "parzen": (Samples, parzen_window),
 }
 

@@ -60,6 +60,8 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("models.dae-walkback.corruption_std", -1.0, ["models.dae-walkback.corruption_std", "-1.0"]),
         ("models.cdae.loss", "shrink", ["models.cdae.loss", "'shrink'", "'shrunk'"]),
         ("seeds", [], ["seeds", "[]"]),
+        ("certify.n_points_of", {"cdae-k4": 5}, ["certify.n_points_of", "'cdae-k4'", "did you mean 'cdae-k3'"]),
+        ("certify.annealing.n_distribution", 5, ["certify.annealing", "did you mean 'n_distributions'"]),
         ("datasets.digits", {"loader": "npz", "path": "nowhere.npz"}, ["'nowhere.npz'", "expected an existing"]),
         ("results_dir", "/dev/null/results", ["results_dir", "/dev/null", "not a folder"]),
     ],
@@ -86,18 +88,37 @@ def test_default_grid_has_its_81_trained_cells():
     assert len({(cell.dataset, cell.model, cell.seed) for cell in cells}) == len(cells)
 
 
-def test_a_cell_depends_on_its_own_model_and_not_on_another(config):
+@pytest.mark.parametrize("job", [grid.evaluation_config, grid.certification_config])
+def test_a_cell_depends_on_its_own_model_and_not_on_another(config, job):
     cells = {cell.model: cell for cell in grid.cells(config) if cell.dataset == "digits"}
     changed = change(config, "models.vae.latent_dim", 3)
-    assert grid.config_sha256(config, cells["vae"]) != grid.config_sha256(changed, cells["vae"])
-    assert grid.config_sha256(config, cells["cdae-k3"]) == grid.config_sha256(changed, cells["cdae-k3"])
+    assert grid.config_sha256(config, cells["vae"], job) != grid.config_sha256(changed, cells["vae"], job)
+    assert grid.config_sha256(config, cells["cdae-k3"], job) == grid.config_sha256(changed, cells["cdae-k3"], job)
     assert grid.training_config(config, cells["cdae-k1"])["options"]["n_levels"] == 1
+
+
+def test_certification_does_not_depend_on_cheap_estimators_nor_on_points_of_other_models(config):
+    cells = {cell.model: cell for cell in grid.cells(config) if cell.dataset == "digits"}
+    points = {name: grid.certification_config(config, cells[name])["certify"]["n_points"] for name in cells}
+    assert points["cdae-k3"] == 12 and points["cdae-k1"] == points["vae"] == 10
+    for path, value in [("estimators.lower_bound.n_draws", 7), ("certify.n_points_of", {"cdae-k1": 11})]:
+        changed = change(config, path, value)
+        assert grid.certification_config(config, cells["vae"]) == grid.certification_config(changed, cells["vae"])
+
+
+def test_certified_are_cascades_and_vaes_of_the_seeds_named(config):
+    config = change(config, "seeds", [0, 1])
+    names = {(cell.kind, cell.seed) for cell in grid.cells(config) if grid.certified(config, cell)}
+    assert names == {("cdae", 0), ("vae", 0)}
+    del config["certify"]
+    assert not any(grid.certified(config, cell) for cell in grid.cells(config))
 
 
 def test_the_hash_does_not_depend_on_the_order_of_keys(config):
     cell = grid.cells(config)[0]
     turned = dict(reversed(config.items()))
-    assert grid.config_sha256(config, cell) == grid.config_sha256(turned, cell)
+    hashes = [grid.config_sha256(c, cell, grid.evaluation_config) for c in (config, turned)]
+    assert hashes[0] == hashes[1]
 
 
 def test_npz_path_is_accepted_where_the_file_exists(config, tmp_path):

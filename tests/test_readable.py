@@ -3,10 +3,11 @@
 import pandas as pd
 import pytest
 
-from workflow.scripts.readable import published_sections, sections, to_latex, to_markdown
+from workflow.scripts.certificates import COLUMNS
+from workflow.scripts.readable import both_sides, published_sections, sections, to_latex, to_markdown
 
 CURVE = pd.DataFrame(columns=["dataset", "model", "n_levels", "seed", "n_updates", "estimator", "mean_nats", "status"])
-DIAGNOSTICS = pd.DataFrame(columns=["dataset", "model", "n_levels", "estimator", "variant", "diagnostic", "value"])
+CERTIFICATES = pd.DataFrame(columns=COLUMNS)
 PUBLISHED = pd.DataFrame(
     [
         ("MNIST", "GAN", "parzen", "=", 225.0, 2.0, "10,000 samples", "Goodfellow et al.", 2014.0, "Table 1", "S2"),
@@ -30,7 +31,7 @@ def row(**changes):
 
 
 def value(**changes):
-    table = next(sections(pd.DataFrame([row(**changes)]), CURVE, DIAGNOSTICS)).table
+    table = next(sections(pd.DataFrame([row(**changes)]), CURVE, CERTIFICATES)).table
     return table.iloc[0, 1]
 
 
@@ -53,7 +54,7 @@ def test_published_figures_stand_apart_with_their_source_and_only_for_their_data
     assert section.table["Model"].tolist() == ["GAN", "Glow"]
     assert section.table["Value"].tolist() == ["225 ± 2", "≤ 1.05"]
     assert section.table["Source"].tolist() == ["Goodfellow et al., 2014, Table 1", ""]
-    assert "GAN" not in to_markdown("ours", "", list(sections(pd.DataFrame([row()]), CURVE, DIAGNOSTICS)))
+    assert "GAN" not in to_markdown("ours", "", list(sections(pd.DataFrame([row()]), CURVE, CERTIFICATES)))
 
 
 def test_the_way_through_training_is_a_table_of_its_own():
@@ -66,14 +67,36 @@ def test_the_way_through_training_is_a_table_of_its_own():
         ],
         columns=CURVE.columns,
     )
-    table = list(sections(pd.DataFrame([row()]), curve, DIAGNOSTICS))[1].table
+    table = list(sections(pd.DataFrame([row()]), curve, CERTIFICATES))[1].table
     assert table.columns.tolist() == ["Model", "50 updates", "1,000 updates"]
     assert table.iloc[1].tolist() == ["cdae, k = 4", "54.0 / 61.0", "1004.0 / 1011.0"]
 
 
 def test_latex_is_escaped_and_strong_text_is_bold():
-    tables = list(sections(pd.DataFrame([row(dataset="a_b", best=True)]), CURVE, DIAGNOSTICS))
+    tables = list(sections(pd.DataFrame([row(dataset="a_b", best=True)]), CURVE, CERTIFICATES))
     text = to_latex("", tables)
     assert r"\textbf{100.00 $\pm$ 1.50 [0.25]}" in text and r"a\_b" in text and "**" not in text
     assert r"\toprule" in text and text.count(r"\\") == 2
     assert "| **100.00 ± 1.50 [0.25]** |" in to_markdown("title", "", tables)
+
+
+def certificate(**changes):
+    known = {
+        "dataset": "mnist", "model": "cdae", "n_levels": 4, "seed": 0, "estimator": "annealed", "variant": "guided",
+        "test_nats": 130.0, "test_standard_error_nats": 2.0, "gap_nats": 4.5, "gap_standard_error_nats": 0.25,
+        "mean_effective_sample_size": 1.0, "claim": "certified", "status": "ok", "reason": "",
+    }  # fmt: skip
+    return {name: (known | changes).get(name) for name in COLUMNS}
+
+
+def test_the_tightest_bound_stands_beside_the_models_own():
+    rows = pd.DataFrame([certificate(), certificate(estimator="all_pairs", gap_nats=50.0)])
+    table = next(sections(pd.DataFrame([row()]), CURVE, rows)).table
+    assert table["Tightest (gap)"].tolist() == ["130.00 ± 2.00 (gap 4.50 ± 0.25)"]
+
+
+def test_a_certificate_says_what_is_claimed_or_why_it_failed():
+    rows = pd.DataFrame([certificate(), certificate(status="failed", reason="divergence", gap_nats=None)])
+    (section,) = both_sides(rows)
+    assert section.table["Claim"].tolist() == ["certified", "failed: divergence"]
+    assert section.table["Gap, simulated"].tolist() == ["4.50 ± 0.25", ""]

@@ -50,7 +50,7 @@ class Project:
         """What a run would do now: the messages of its train and evaluate jobs, sorted."""
         lines = self.run("-n", config=config).stdout.splitlines()
         messages = [line.split(": ", 1)[-1].strip() for line in lines]
-        return sorted({m for m in messages if m.startswith(("train ", "evaluate ")) and " on " in m})
+        return sorted({m for m in messages if m.startswith(("train ", "evaluate ", "certify ")) and " on " in m})
 
     def write_config(self, name, change):
         """A configuration of its own: the smoke grid, changed, with its own results_dir."""
@@ -85,6 +85,7 @@ def keep_one_model(name, **options):
     def change(config):
         config["datasets"] = {"digits": config["datasets"]["digits"]}
         config["models"] = {name: {**config["models"][name], **options}}
+        config["certify"].pop("n_points_of")
 
     return change
 
@@ -93,11 +94,12 @@ def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(fini
     results = finished.folder / "results/smoke"
     table = pd.read_csv(results / "tables/log_likelihood.csv")
     assert (table["status"] == "ok").all() and table["mean_nats"].notna().all()
-    assert set(table["estimator"]) == {"exact", "lower_bound", "importance_weighted", "proposals", "parzen"}
+    assert set(table["estimator"]) == {"exact", "lower_bound", "importance_weighted", "parzen"}
     assert (table["standard_error_nats"] > 0).all()
     for dataset in ("digits", "mixture_2d"):
         names = {file.name for file in (results / "figures" / dataset).iterdir()}
         expected = ("samples", "parzen_bars", "likelihood_by_levels", "chain_from_prior", "by_updates")
+        expected += ("certified_by_levels",)
         assert {f"{name}.png" for name in expected} <= names
     assert "| cdae, k = 3 |" in finished.output
     assert "tables: results/smoke/tables" in finished.output
@@ -129,8 +131,21 @@ def test_the_bounds_are_known_on_the_way_through_training(finished):
     assert (levels[["mse_train", "mse_test"]] > 0).all(axis=None)
 
 
+def test_certificates_stand_beside_the_bound(finished):
+    tables = finished.folder / "results/smoke/tables"
+    table = pd.read_csv(tables / "certificates.csv")
+    assert (table["status"] == "ok").all() and len(table) == 2 * (2 * 7 + 2)
+    assert (table.loc[table["estimator"] != "importance_weighted", "n_points"].isin([10, 12])).all()
+    assert (table.loc[table["model"] == "cdae", "gap_nats"].groupby(table["n_levels"]).size() == 14).all()
+    known = table[table["dataset"] == "mixture_2d"]
+    assert np.allclose(known["excess_nats"], known["mean_nats"] - known["exact_nats"])
+    assert set(table["claim"]) <= {"certified", "stochastic lower bound", "bound, not converged"}
+    assert "| cdae, k = 3 | sequential, guided |" in (tables / "certificates.md").read_text()
+    assert "Tightest (gap)" in finished.output
+
+
 def test_the_time_is_told_before_a_run(finished):
-    assert "24 jobs of training and evaluation to run; no committed run tells how long" in finished.output
+    assert "30 jobs of training and evaluation to run; no committed run tells how long" in finished.output
 
 
 def test_a_finished_grid_runs_nothing_and_changes_nothing(finished):
@@ -153,7 +168,9 @@ def test_editing_one_hyperparameter_plans_its_cells_alone(finished):
     try:
         file.write_text(before.replace("latent_dim: 2", "latent_dim: 3"))
         assert finished.planned() == sorted(
-            f"{job} vae on {dataset}, seed 0" for job in ("train", "evaluate") for dataset in ("digits", "mixture_2d")
+            f"{job} vae on {dataset}, seed 0"
+            for job in ("train", "evaluate", "certify")
+            for dataset in ("digits", "mixture_2d")
         )
     finally:
         file.write_text(before)
@@ -163,9 +180,11 @@ def test_editing_one_hyperparameter_plans_its_cells_alone(finished):
 @pytest.mark.parametrize(
     ("source", "jobs", "models"),
     [
-        ("baselines/vae.py", ("train", "evaluate"), ["vae"]),
+        ("baselines/vae.py", ("train", "evaluate", "certify"), ["vae"]),
         ("baselines/dae.py", ("train", "evaluate"), ["dae-walkback"]),
         ("cdae/bound.py", ("evaluate",), ["dae-walkback", "gaussian", "vae"]),
+        ("cdae/parzen.py", ("evaluate",), ["dae-walkback", "gaussian", "vae"]),
+        ("cdae/hamiltonian.py", ("certify",), ["cdae-k1", "cdae-k3", "vae"]),
     ],
 )
 def test_editing_a_source_file_plans_the_cells_that_depend_on_it_alone(finished, source, jobs, models):
@@ -179,14 +198,14 @@ def test_editing_a_source_file_plans_the_cells_that_depend_on_it_alone(finished,
     expected = {
         f"{job} {model} on {data}, seed 0" for job in jobs for model in models for data in ("digits", "mixture_2d")
     }
-    if source == "cdae/bound.py":  # the cascade's own losses and bounds lie in the closure of its training too
-        cascades = ("cdae-k1", "cdae-k3")
-        expected |= {
-            f"{job} {k} on {d}, seed 0"
-            for job in ("train", "evaluate", "evaluate snapshots of")
-            for k in cascades
-            for d in ("digits", "mixture_2d")
-        }
+    also = {  # the cascade's own losses and bounds lie in the closure of its training too
+        "cdae/bound.py": ("train", "evaluate", "evaluate snapshots of", "certify"),
+        "cdae/parzen.py": ("evaluate", "evaluate snapshots of"),
+    }
+    cascades = ("cdae-k1", "cdae-k3")
+    expected |= {
+        f"{job} {k} on {d}, seed 0" for job in also.get(source, ()) for k in cascades for d in ("digits", "mixture_2d")
+    }
     assert planned == sorted(expected)
 
 
@@ -289,6 +308,7 @@ def test_a_users_own_images_and_samples_run_end_to_end(finished):
             "theirs": {"kind": "samples", "path": "theirs.npz"},
             "gaussian": config["models"]["gaussian"],
         }
+        del config["certify"]
 
     config = finished.write_config("own", change)
     result = finished.run("--cores", "2", config=config)

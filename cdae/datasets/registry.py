@@ -12,6 +12,7 @@ LOADERS = {
     "digits": "cdae.datasets.digits:load",
     "fashion_mnist": "cdae.datasets.images:load_fashion_mnist",
     "gaussian_8d": "cdae.datasets.toy:load_gaussian_8d",
+    "mixture_1d": "cdae.datasets.toy:load_mixture_1d",
     "mixture_2d": "cdae.datasets.toy:load_mixture_2d",
     "mnist": "cdae.datasets.images:load_mnist",
     "npz": "cdae.datasets.arrays:load",

@@ -1,7 +1,7 @@
 """Data of known density: the exact log density of every test point is at hand.
 
 `gaussian_8d` is an isotropic Gaussian whose mean is not zero; `mixture_2d` is a ring of Gaussians with unequal
-weights.
+weights; `mixture_1d` has two modes, and a model's own density there can be had by quadrature.
 """
 
 import numpy as np
@@ -20,6 +20,9 @@ _angles = 2.0 * np.pi * np.arange(6) / 6
 MIXTURE_MEANS = 4.0 * np.stack([np.cos(_angles), np.sin(_angles)], axis=1)
 MIXTURE_WEIGHTS = np.arange(1.0, 7.0) / 21.0
 
+MODES_MEANS, MODES_STD = np.array([[-1.0], [1.0]]), 0.2
+MODES_WEIGHTS = np.array([0.4, 0.6])
+
 
 def log_normal(x: np.ndarray, mean: np.ndarray, std: float) -> np.ndarray:
     """log N(x; mean, std^2 I) over the last axis, in nats."""
@@ -34,8 +37,16 @@ def gaussian_log_density(x: np.ndarray) -> np.ndarray:
 
 def mixture_log_density(x: np.ndarray) -> np.ndarray:
     """Exact log density of `mixture_2d` at (n, 2), in nats."""
-    components = log_normal(x[:, None, :], MIXTURE_MEANS, MIXTURE_STD)
-    return logsumexp(components + np.log(MIXTURE_WEIGHTS), axis=1)
+    return _mixture_log_density(x, MIXTURE_MEANS, MIXTURE_STD, MIXTURE_WEIGHTS)
+
+
+def modes_log_density(x: np.ndarray) -> np.ndarray:
+    """Exact log density of `mixture_1d` at (n, 1), in nats."""
+    return _mixture_log_density(x, MODES_MEANS, MODES_STD, MODES_WEIGHTS)
+
+
+def _mixture_log_density(x: np.ndarray, means: np.ndarray, std: float, weights: np.ndarray) -> np.ndarray:
+    return logsumexp(log_normal(x[:, None, :], means, std) + np.log(weights), axis=1)
 
 
 def load_gaussian_8d() -> RawData:
@@ -45,10 +56,19 @@ def load_gaussian_8d() -> RawData:
 
 
 def load_mixture_2d() -> RawData:
-    rng = np.random.default_rng(seed_from("mixture_2d", "draws"))
+    x = _draw_mixture("mixture_2d", MIXTURE_MEANS, MIXTURE_STD, MIXTURE_WEIGHTS)
+    return _split(x, mixture_log_density)
+
+
+def load_mixture_1d() -> RawData:
+    return _split(_draw_mixture("mixture_1d", MODES_MEANS, MODES_STD, MODES_WEIGHTS), modes_log_density)
+
+
+def _draw_mixture(name: str, means: np.ndarray, std: float, weights: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng(seed_from(name, "draws"))
     n = N_TRAIN + N_VALIDATION + N_TEST
-    component = rng.choice(len(MIXTURE_WEIGHTS), size=n, p=MIXTURE_WEIGHTS)
-    return _split(MIXTURE_MEANS[component] + MIXTURE_STD * rng.standard_normal((n, 2)), mixture_log_density)
+    component = rng.choice(len(weights), size=n, p=weights)
+    return means[component] + std * rng.standard_normal((n, means.shape[1]))
 
 
 def _split(x, log_density) -> RawData:

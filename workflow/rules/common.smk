@@ -35,6 +35,8 @@ TABLES = [
     "published.md",
     "bound_terms.csv",
     "levels.csv",
+    "certificates.csv",
+    "certificates.md",
     "training_curve.csv",
     "diagnostics.csv",
 ]
@@ -81,6 +83,10 @@ def evaluation_config(wildcards):
     return grid.canonical(grid.evaluation_config(config, cell_of(wildcards)))
 
 
+def certification_config(wildcards):
+    return grid.canonical(grid.certification_config(config, cell_of(wildcards)))
+
+
 def data_code(wildcards):
     return code_sha256("workflow.scripts.prepare_data", [LOADERS[loader_of(wildcards)]])
 
@@ -97,11 +103,23 @@ def tracking_code(wildcards):
     return code_sha256("workflow.scripts.track", [MODELS[cell_of(wildcards).kind]])
 
 
-def row_hashes(wildcards):
+def certification_code(wildcards):
+    return code_sha256("workflow.scripts.certify", [MODELS[cell_of(wildcards).kind]])
+
+
+def row_hashes(wildcards, job_config, job_code):
     """The hashes that stand in every row: of the configuration and of all code that the numbers depend on."""
-    code = [data_code(wildcards), training_code(wildcards), evaluation_code(wildcards)]
-    config_hash = grid.config_sha256(config, cell_of(wildcards))
+    code = [data_code(wildcards), training_code(wildcards), job_code(wildcards)]
+    config_hash = grid.config_sha256(config, cell_of(wildcards), job_config)
     return grid.canonical({"config_sha256": config_hash, "code_sha256": grid.sha256(code)})
+
+
+def evaluation_hashes(wildcards):
+    return row_hashes(wildcards, grid.evaluation_config, evaluation_code)
+
+
+def certification_hashes(wildcards):
+    return row_hashes(wildcards, grid.certification_config, certification_code)
 
 
 def records(suffix):
@@ -115,6 +133,12 @@ def snapshot_records():
     return [cell.path(f"{RESULTS}/snapshots", ".json") for cell in tracked]
 
 
+def certificates(suffix):
+    """One file of every cell that is certified."""
+    certified = [cell for cell in CELLS.values() if grid.certified(config, cell)]
+    return [cell.path(f"{RESULTS}/certificates", suffix) for cell in certified]
+
+
 def training_records():
     return [f"{cell.path(f'{RESULTS}/models', '')}/training.json" for cell in CELLS.values()]
 
@@ -126,6 +150,7 @@ def tables():
 def figure_names():
     kinds = {cell.kind for cell in CELLS.values()}
     tracked = ["by_updates"] if snapshot_records() else []
+    tracked += ["certified_by_levels"] if certificates(".json") else []
     by_kind = [name for kind in FIGURES_BY_KIND if kind in kinds for name in FIGURES_BY_KIND[kind]]
     return ["samples", "parzen_bars", *by_kind, *tracked]
 
@@ -167,7 +192,7 @@ def opening_message():
     jobs = [
         (job.rule.name, job.wildcards.dataset, job.wildcards.model, job.wildcards.seed)
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("train", "evaluate", "track")
+        if job.rule.name in ("train", "evaluate", "track", "certify")
     ]
     committed = Path("results/reference") / Path(RESULTS).name / "seconds.csv"
     return duration.message(jobs, committed, workflow.cores)

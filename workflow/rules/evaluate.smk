@@ -17,7 +17,7 @@ rule evaluate:
     params:
         config=evaluation_config,
         code=evaluation_code,
-        hashes=row_hashes,
+        hashes=evaluation_hashes,
     message:
         "evaluate {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:

@@ -3,6 +3,8 @@ rule tabulate:
         records=records(".json"),
         values=records(".npz"),
         snapshots=snapshot_records(),
+        certificates=certificates(".json"),
+        certified_values=certificates(".npz"),
         published="results/reference/published.csv",
     output:
         report(
@@ -21,5 +23,6 @@ rule tabulate:
         "make the tables"
     shell:
         "python -m workflow.scripts.tabulate --records {input.records:q} --snapshots {input.snapshots:q}"
+        " --certificates {input.certificates:q}"
         " --published {input.published:q} --output-dir {params.folder:q}"
         " > {log:q} 2>&1"

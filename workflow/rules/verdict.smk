@@ -2,6 +2,7 @@ rule verdict:
     input:
         records=records(".json"),
         training=training_records(),
+        certificates=certificates(".json"),
         made=[*tables(), *figures()],
     output:
         f"{RESULTS}/verdict.txt",
@@ -17,4 +18,5 @@ rule verdict:
         "check that no cell failed"
     shell:
         "python -m workflow.scripts.verdict --records {input.records:q} --training-records {input.training:q}"
+        " --certificates {input.certificates:q}"
         " --config-files {params.config_files:q} --output {output:q} > {log:q} 2>&1"

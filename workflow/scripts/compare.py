@@ -33,9 +33,11 @@ REFERENCE_FILES = [
     "bound_terms.csv",
     "levels.csv",
     "training_curve.csv",
+    "certificates.csv",
+    "certificates.md",
     "published.md",
 ]
-REFERENCE_FIGURES = {"likelihood_by_levels", "by_updates", "parzen_bars"}
+REFERENCE_FIGURES = {"likelihood_by_levels", "by_updates", "parzen_bars", "certified_by_levels"}
 
 
 def main() -> None:

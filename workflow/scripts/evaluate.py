@@ -6,12 +6,13 @@ reason; the other rows stand.
 
 import argparse
 import json
-import math
 import traceback
 from collections.abc import Callable
 from typing import Any
 
+from workflow.scripts import trained
 from workflow.scripts.job import is_failure_of_the_machine, job, reason, use_one_thread_deterministically
+from workflow.scripts.trained import mean_and_error
 
 N_PICTURES = 64  # samples kept for the figures
 N_POINTS = 2_000  # the same, for data in few dimensions, which are shown as points
@@ -62,10 +63,7 @@ class Evaluation:
         self.levels: dict[str, Any] = {}
 
     def generator(self, purpose: str) -> Any:
-        from cdae.seeds import generator_from
-
-        c = self.config
-        return generator_from(c["base_seed"], c["dataset"], c["model"], c["seed"], purpose)
+        return trained.generator(self.config, purpose)
 
     def run(self, weights: str) -> None:
         """Load the model, run all of its estimators, and keep pictures."""
@@ -88,7 +86,7 @@ class Evaluation:
 
     def build(self) -> Any:
         """The untrained model."""
-        return self.model_class.build(self.options, self.training_set, generator=self.generator("initialisation"))
+        return trained.build(self.config, self.training_set)
 
     def measure(self, model: Any, estimators: list[str]) -> None:
         """The given estimators, and what is known level by level."""
@@ -102,11 +100,10 @@ class Evaluation:
     def estimate(self, name: str, model: Any) -> None:
         """The rows of one estimator."""
         from cdae.estimators import ESTIMATORS
-        from cdae.seeds import seed_from
 
         settings = dict(self.config["estimators"][name])
-        if name in ("importance_weighted", "proposals"):
-            settings["subset_seed"] = seed_from(self.config["base_seed"], self.config["dataset"], "test subset")
+        if name == "importance_weighted":
+            settings["subset_seed"] = trained.subset_seed(self.config)
         for estimate in ESTIMATORS[name][1](model, self.data, settings, generator=self.generator(name)):
             self.add(name, estimate)
 
@@ -142,10 +139,10 @@ class Evaluation:
             }
             self.rows.append(row)
             return
-        row["mean_nats"], row["standard_error_nats"] = _mean_and_error(estimate.values)
+        row["mean_nats"], row["standard_error_nats"] = mean_and_error(estimate.values)
         if self.data.log_density is not None:
             exact = self.data.log_density[estimate.indices]
-            excess, error = _mean_and_error(estimate.values - exact)
+            excess, error = mean_and_error(estimate.values - exact)
             row |= {"exact_nats": exact.mean().item(), "excess_nats": excess, "excess_standard_error_nats": error}
             if excess > PAIRED_ERRORS * error:
                 row["status"] = "failed"
@@ -201,11 +198,6 @@ class Evaluation:
             "rows": self.rows,
             "levels": self.levels,
         }
-
-
-def _mean_and_error(values: Any) -> tuple[float, float]:
-    """Mean and its standard error, std / sqrt(n)."""
-    return values.mean().item(), values.std().item() / math.sqrt(len(values))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from baselines.registry import MODELS
 from cdae.datasets.registry import AVAILABILITY, LOADERS, check_available
 
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
+CERTIFIED_KINDS = ("cdae", "vae")  # those whose latents can be drawn and weighted
 Options = dict[str, Any]
 
 
@@ -57,6 +59,9 @@ def check(config: Options) -> None:
             )
         if options["kind"] == "samples" and not Path(options["path"]).is_file():
             raise ValueError(f"models.{name}.path: got {options['path']!r}, expected an existing npz file")
+    models = {cell.model for cell in cells(config)}
+    for name in config.get("certify", {}).get("n_points_of", {}):
+        _check_known("certify.n_points_of", name, dict.fromkeys(models, ""))
     _check_results_dir(Path(config["results_dir"]))
 
 
@@ -148,6 +153,18 @@ def snapshots(config: Options, cell: Cell) -> list[int]:
     return config["models"][cell.family].get("training", {}).get("snapshots", [])
 
 
+def certified(config: Options, cell: Cell) -> bool:
+    """Whether both sides of a cell's likelihood are estimated."""
+    return "certify" in config and cell.kind in CERTIFIED_KINDS and cell.seed in config["certify"]["seeds"]
+
+
+def certification_config(config: Options, cell: Cell) -> Options:
+    """Everything that the certification of a cell depends on."""
+    settings = {key: value for key, value in config["certify"].items() if key not in ("seeds", "n_points_of")}
+    settings["n_points"] = config["certify"].get("n_points_of", {}).get(cell.model, settings["n_points"])
+    return {**training_config(config, cell), "certify": settings}
+
+
 def evaluation_config(config: Options, cell: Cell) -> Options:
     """Everything that the evaluation of a cell depends on."""
     return {**training_config(config, cell), "estimators": config["estimators"]}
@@ -158,9 +175,13 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def config_sha256(config: Options, cell: Cell) -> str:
-    """Hash of everything in the configuration that a cell's numbers depend on."""
-    return sha256({**evaluation_config(config, cell), "dataset_options": config["datasets"][cell.dataset]})
+def config_sha256(config: Options, cell: Cell, job_config: Callable[[Options, Cell], Options]) -> str:
+    """Hash of everything in the configuration that the numbers of a cell's job depend on.
+
+    Args:
+        job_config: `evaluation_config` or `certification_config`.
+    """
+    return sha256({**job_config(config, cell), "dataset_options": config["datasets"][cell.dataset]})
 
 
 def sha256(value: Any) -> str:

@@ -19,11 +19,12 @@ def main() -> None:
         import matplotlib as mpl
 
         mpl.use("agg")
-        from workflow.scripts.figures import chains, likelihood, material, parzen, pictures
+        from workflow.scripts.figures import certified, chains, likelihood, material, parzen, pictures
 
         drawers = {
             "likelihood_by_levels": likelihood.likelihood_by_levels,
             "by_updates": likelihood.by_updates,
+            "certified_by_levels": certified.certified_by_levels,
             "bound_terms": likelihood.bound_terms,
             "samples": pictures.samples,
             "chain_from_prior": pictures.chain_from_prior,

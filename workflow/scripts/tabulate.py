@@ -14,8 +14,18 @@ import pandas as pd
 
 from cdae.files import read_json, write_text
 from cdae.units import bits_per_dim
+from workflow.scripts.certificates import certificates
 from workflow.scripts.job import job
-from workflow.scripts.readable import NOTE, PUBLISHED_NOTE, published_sections, sections, to_latex, to_markdown
+from workflow.scripts.readable import (
+    CERTIFICATES_NOTE,
+    NOTE,
+    PUBLISHED_NOTE,
+    both_sides,
+    published_sections,
+    sections,
+    to_latex,
+    to_markdown,
+)
 from workflow.scripts.summary import SUMMARY_KEYS, summarize
 
 COLUMNS = [
@@ -30,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", nargs="+", required=True)
     parser.add_argument("--snapshots", nargs="*", default=[], help="records of cells on the way through training")
+    parser.add_argument("--certificates", nargs="*", default=[])
     parser.add_argument("--published", required=True, type=Path, help="csv of published figures")
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
@@ -41,7 +52,8 @@ def main() -> None:
         summary = summarize(long, values)
         curve = training_curve(records, snapshots)
         diagnosed = diagnostics(records)
-        ours = list(sections(summary, curve, diagnosed))
+        certified = certificates(args.certificates, [read_json(p) for p in args.certificates], own_bounds(values))
+        ours = list(sections(summary, curve, certified))
         datasets = list(dict.fromkeys(long["dataset"]))
         others = list(published_sections(pd.read_csv(args.published), datasets))
         folder = args.output_dir
@@ -53,6 +65,8 @@ def main() -> None:
         write_csv(folder / "bound_terms.csv", bound_terms(records))
         write_csv(folder / "levels.csv", levels([*records, *snapshots]))
         write_csv(folder / "training_curve.csv", curve)
+        write_csv(folder / "certificates.csv", certified)
+        write_text(folder / "certificates.md", to_markdown("Certificates", CERTIFICATES_NOTE, both_sides(certified)))
         write_csv(folder / "diagnostics.csv", diagnosed)
 
 
@@ -85,6 +99,14 @@ def per_example_values(paths: list[str], records: list[dict[str, Any]]) -> dict[
                     identity = {**record, **row}
                     found[(*(identity.get(k) for k in SUMMARY_KEYS), record["seed"])] = file[key]
     return found
+
+
+def own_bounds(values: dict[tuple[Any, ...], np.ndarray]) -> dict[tuple[Any, ...], np.ndarray]:
+    """The lower bounds among the per-example values, by (data set, model, number of levels, seed)."""
+    names = [*SUMMARY_KEYS, "seed"]
+    found = [(dict(zip(names, key, strict=True)), array) for key, array in values.items()]
+    identity = ("dataset", "model", "n_levels", "seed")
+    return {tuple(k[name] for name in identity): a for k, a in found if k["estimator"] == "lower_bound"}
 
 
 def bound_terms(records: list[dict[str, Any]]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLUMN_WIDTH, PAGE_WIDTH = 3.4, 7.0  # inches, of a two-column page
-TABLES = ("summary", "bound_terms", "diagnostics", "levels", "training_curve")
+TABLES = ("summary", "bound_terms", "diagnostics", "levels", "training_curve", "certificates")
 COLORS = sns.color_palette("colorblind")
 
 
@@ -31,6 +31,7 @@ class Material:
     diagnostics: pd.DataFrame
     levels: pd.DataFrame
     curve: pd.DataFrame
+    certificates: pd.DataFrame
     pictures: dict[str, dict[str, np.ndarray]]
     test: np.ndarray
     image_shape: tuple[int, ...]

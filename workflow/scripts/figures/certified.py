@@ -1,0 +1,62 @@
+"""Every estimator of the same cascades against the number of levels, and the gap that each of them leaves."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from workflow.scripts.figures.material import COLORS, PAGE_WIDTH, Material
+
+ESTIMATORS = {
+    ("importance_weighted", "paper"): "IW-{}, paper",
+    ("importance_weighted", "guided"): "IW-{}, guided",
+    ("all_pairs", "paper"): "all pairs, paper",
+    ("sequential", "guided"): "sequential, guided",
+    ("annealed", "guided"): "annealed, guided",
+}
+SMALLEST_GAP = 1e-3  # nats; smaller and negative ones (noise) are drawn there
+
+
+def certified_by_levels(material: Material) -> Figure:
+    """Left: bounds on the test split against k; right: gaps between both sides on simulated data."""
+    table = material.certificates
+    cascades = table[(table["kind"] == "cdae") & (table["status"] == "ok")]
+    cascades = cascades[cascades["model"] == cascades["model"].iloc[0]] if len(cascades) else cascades
+    cascades = cascades[cascades["seed"] == cascades["seed"].min()]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9))
+    _own_bound(left, material.summary, cascades)
+    for color, ((estimator, variant), text) in zip(COLORS[1:], ESTIMATORS.items(), strict=False):
+        chosen = cascades[(cascades["estimator"] == estimator) & (cascades["variant"] == variant)]
+        chosen = chosen.sort_values("n_levels")
+        if len(chosen):
+            name = text.format(f"{chosen['n_importance_samples'].iloc[0]:g}")
+            _line(left, chosen, chosen["test_nats"], chosen["test_standard_error_nats"], color, name)
+            gaps = chosen["gap_nats"].clip(lower=SMALLEST_GAP)
+            _line(right, chosen, gaps, chosen["gap_standard_error_nats"], color, None)
+    exact = material.summary.loc[material.summary["estimator"] == "lower_bound", "exact_nats"].dropna()
+    if len(exact):
+        left.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
+    n_levels = sorted(cascades["n_levels"].unique())
+    for axes in (left, right):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(n_levels, [f"{k:g}" for k in n_levels])
+        axes.set_xlabel("number of levels k")
+    left.set(ylabel="log-likelihood (nats per example)", title=f"{material.dataset}: lower bounds, test split")
+    right.set(yscale="log", ylabel="gap (nats per example)", title=f"{material.dataset}: upper minus lower, simulated")
+    figure.legend(*left.get_legend_handles_labels(), fontsize=6.5, ncols=4, loc="outside lower center")
+    return figure
+
+
+def _own_bound(axes: Axes, summary: pd.DataFrame, cascades: pd.DataFrame) -> None:
+    """The model's own bound (Eq. 4) on the whole test split."""
+    rows = summary[(summary["kind"] == "cdae") & (summary["estimator"] == "lower_bound")]
+    rows = rows[rows["model"].isin(cascades["model"])].sort_values("n_levels")
+    _line(axes, rows, rows["mean_nats"], rows["standard_error_nats"], COLORS[0], "own bound (Eq. 4)")
+
+
+def _line(axes: Axes, rows: pd.DataFrame, values: pd.Series, errors: pd.Series, color: tuple, name: str | None) -> None:
+    """A line over k with two standard errors."""
+    axes.errorbar(
+        rows["n_levels"], values, yerr=2.0 * errors, color=color, marker="o", markersize=3, linewidth=1.1, capsize=2,
+        label=name,
+    )  # fmt: skip
