@@ -60,7 +60,7 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("models.dae-walkback.corruption_std", -1.0, ["models.dae-walkback.corruption_std", "-1.0"]),
         ("models.cdae.loss", "shrink", ["models.cdae.loss", "'shrink'", "'shrunk'"]),
         ("seeds", [], ["seeds", "[]"]),
-        ("certify.n_points_of", {"cdae-k4": 5}, ["certify.n_points_of", "'cdae-k4'", "did you mean 'cdae-k3'"]),
+        ("certify.overrides", {"cdae-k4": {}}, ["certify.overrides", "'cdae-k4'", "did you mean 'cdae-k3'"]),
         ("certify.annealing.n_distribution", 5, ["certify.annealing", "did you mean 'n_distributions'"]),
         ("datasets.digits", {"loader": "npz", "path": "nowhere.npz"}, ["'nowhere.npz'", "expected an existing"]),
         ("results_dir", "/dev/null/results", ["results_dir", "/dev/null", "not a folder"]),
@@ -97,11 +97,12 @@ def test_a_cell_depends_on_its_own_model_and_not_on_another(config, job):
     assert grid.training_config(config, cells["cdae-k1"])["options"]["n_levels"] == 1
 
 
-def test_certification_does_not_depend_on_cheap_estimators_nor_on_points_of_other_models(config):
+def test_certification_does_not_depend_on_cheap_estimators_nor_on_sizes_of_other_models(config):
     cells = {cell.model: cell for cell in grid.cells(config) if cell.dataset == "digits"}
-    points = {name: grid.certification_config(config, cells[name])["certify"]["n_points"] for name in cells}
-    assert points["cdae-k3"] == 12 and points["cdae-k1"] == points["vae"] == 10
-    for path, value in [("estimators.lower_bound.n_draws", 7), ("certify.n_points_of", {"cdae-k1": 11})]:
+    sizes = {name: grid.certification_config(config, cells[name])["certify"] for name in cells}
+    assert sizes["cdae-k3"]["n_points"] == 12 and sizes["cdae-k1"]["n_points"] == sizes["vae"]["n_points"] == 10
+    assert [sizes[name]["annealing"]["n_distributions"] for name in ("cdae-k3", "vae")] == [6, 5]
+    for path, value in [("estimators.lower_bound.n_draws", 7), ("certify.overrides", {"cdae-k1": {"n_points": 11}})]:
         changed = change(config, path, value)
         assert grid.certification_config(config, cells["vae"]) == grid.certification_config(changed, cells["vae"])
 

@@ -26,6 +26,7 @@ def row(**changes):
         "dataset": "mnist", "model": "cdae", "kind": "cdae", "n_levels": 4, "estimator": "lower_bound", "variant": "",
         "n_importance_samples": pd.NA, "n_seeds": 3, "n_failed": 0, "mean_nats": 100.0, "standard_error_nats": 1.5,
         "seed_std_nats": 0.25, "median_nats": 101.0, "exact_nats": float("nan"), "best": False,
+        "claim": "lower bound",
     }  # fmt: skip
     return defaults | changes
 
@@ -41,6 +42,7 @@ def test_a_value_stands_with_its_errors():
     assert value(best=True) == "**100.00 ± 1.50 [0.25]**"
     assert value(n_failed=1) == "100.00 ± 1.50 [0.25] (1 failed)"
     assert value(n_seeds=0) == "failed"
+    assert value(claim="bound, not converged") == "100.00 ± 1.50 [0.25] †"
 
 
 @pytest.mark.parametrize(("median", "printed"), [(109.0, False), (111.0, True), (89.0, True)])

@@ -85,7 +85,7 @@ def keep_one_model(name, **options):
     def change(config):
         config["datasets"] = {"digits": config["datasets"]["digits"]}
         config["models"] = {name: {**config["models"][name], **options}}
-        config["certify"].pop("n_points_of")
+        config["certify"].pop("overrides")
 
     return change
 

@@ -19,10 +19,11 @@ rule tabulate:
     params:
         code=code_sha256("workflow.scripts.tabulate", []),
         folder=folder_of_output,
+        config=grid.canonical(config),
     message:
         "make the tables"
     shell:
         "python -m workflow.scripts.tabulate --records {input.records:q} --snapshots {input.snapshots:q}"
         " --certificates {input.certificates:q}"
-        " --published {input.published:q} --output-dir {params.folder:q}"
+        " --published {input.published:q} --config {params.config:q} --output-dir {params.folder:q}"
         " > {log:q} 2>&1"

@@ -195,6 +195,11 @@ class Evaluation:
             "seed": self.config["seed"],
             "dim": self.data.test.shape[1],
             "n_intensity_levels": self.training_set.n_intensity_levels,
+            "split_sizes": {
+                "train": len(self.training_set),
+                "validation": len(self.data.validation_pixels),
+                "test": len(self.data.test),
+            },
             "rows": self.rows,
             "levels": self.levels,
         }

@@ -60,8 +60,8 @@ def check(config: Options) -> None:
         if options["kind"] == "samples" and not Path(options["path"]).is_file():
             raise ValueError(f"models.{name}.path: got {options['path']!r}, expected an existing npz file")
     models = {cell.model for cell in cells(config)}
-    for name in config.get("certify", {}).get("n_points_of", {}):
-        _check_known("certify.n_points_of", name, dict.fromkeys(models, ""))
+    for name in config.get("certify", {}).get("overrides", {}):
+        _check_known("certify.overrides", name, dict.fromkeys(models, ""))
     _check_results_dir(Path(config["results_dir"]))
 
 
@@ -159,9 +159,12 @@ def certified(config: Options, cell: Cell) -> bool:
 
 
 def certification_config(config: Options, cell: Cell) -> Options:
-    """Everything that the certification of a cell depends on."""
-    settings = {key: value for key, value in config["certify"].items() if key not in ("seeds", "n_points_of")}
-    settings["n_points"] = config["certify"].get("n_points_of", {}).get(cell.model, settings["n_points"])
+    """Everything that the certification of a cell depends on; a model's own sizes replace those for all."""
+    settings = {key: value for key, value in config["certify"].items() if key not in ("seeds", "overrides")}
+    own = config["certify"].get("overrides", {}).get(cell.model, {})
+    settings["n_points"] = own.get("n_points", settings["n_points"])
+    n_distributions = own.get("n_distributions", settings["annealing"]["n_distributions"])
+    settings["annealing"] = {**settings["annealing"], "n_distributions": n_distributions}
     return {**training_config(config, cell), "certify": settings}
 
 

@@ -3,7 +3,7 @@
 Published figures stand in a file of their own, since they belong to other models and other protocols.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -28,7 +28,8 @@ NOTE = (
     "between seeds]. Lower bound and IW-M are lower bounds on the model's log-likelihood; a Parzen estimate is no "
     "bound and rewards blur. For a chain the longest run from noise is shown. The best trained model of a column is "
     "marked only where its paired difference from every other one exceeds two standard errors. A median follows where "
-    f"heavy tails bring it more than {HEAVY_TAIL_NATS:g} nats from the mean. The tightest bound is that of the "
+    f"heavy tails bring it more than {HEAVY_TAIL_NATS:g} nats from the mean. A dagger marks a bound that has not "
+    "converged: its weights disagree, and more of them would raise it. The tightest bound is that of the "
     "estimator with the smallest gap between upper and lower bound on data simulated from the model, of the first seed "
     "that is certified; `certificates.md` has all of them."
 )
@@ -172,6 +173,8 @@ def _value(row: pd.Series) -> str:
         text += f", median {row['median_nats']:.2f}"
     if row["n_failed"]:
         text += f" ({row['n_failed']} failed)"
+    if row["claim"] == "bound, not converged":
+        text += " †"
     return f"**{text}**" if row["best"] else text
 
 
@@ -206,13 +209,15 @@ def _source_parts(row: tuple) -> list[str]:
     return [f"{part:g}" if isinstance(part, float) else part for part in row if part == part and part != ""]
 
 
-def to_markdown(title: str, note: str, tables: list[Section]) -> str:
-    """All tables under one heading."""
+def to_markdown(title: str, note: str, tables: Iterable[Section], protocol: str = "") -> str:
+    """All tables under one heading, and the protocol that they were made by."""
     parts = [f"# {title}", note]
     for section in tables:
         header = [list(section.table.columns), ["---", *["---:"] * (len(section.table.columns) - 1)]]
         lines = ["| " + " | ".join(cells) + " |" for cells in [*header, *section.table.to_numpy().tolist()]]
         parts += [f"## {section.title}", "\n".join(lines)]
+    if protocol:
+        parts += ["## Protocol", protocol]
     return "\n\n".join(parts) + "\n"
 
 

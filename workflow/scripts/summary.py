@@ -12,6 +12,7 @@ import pandas as pd
 
 SUMMARY_KEYS = ["dataset", "model", "kind", "n_levels", "estimator", "variant", "n_importance_samples"]
 BEST_ERRORS = 2.0
+CLAIMS = ["exact", "lower bound", "stochastic lower bound", "bound, not converged", "no bound"]  # a row has the last
 
 
 def summarize(long: pd.DataFrame, values: dict[tuple[Any, ...], np.ndarray]) -> pd.DataFrame:
@@ -36,6 +37,7 @@ def _statistics(ok: pd.DataFrame, per_seed: list[np.ndarray]) -> dict[str, Any]:
     return {
         "n_seeds": len(per_seed),
         "n_points": len(average),
+        "claim": max(ok["claim"], key=CLAIMS.index),
         "mean_nats": average.mean(),
         "standard_error_nats": average.std(ddof=1) / np.sqrt(len(average)),
         "seed_std_nats": ok["mean_nats"].std(ddof=1) if len(ok) > 1 else np.nan,

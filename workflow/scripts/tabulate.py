@@ -6,6 +6,7 @@ and, where the exact value is known, the paired excess over it. No times and no 
 """
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cdae.files import read_json, write_text
 from cdae.units import bits_per_dim
 from workflow.scripts.certificates import certificates
 from workflow.scripts.job import job
+from workflow.scripts.protocol import card
 from workflow.scripts.readable import (
     CERTIFICATES_NOTE,
     NOTE,
@@ -31,7 +33,7 @@ from workflow.scripts.summary import SUMMARY_KEYS, summarize
 COLUMNS = [
     "dataset", "model", "kind", "n_levels", "seed", "estimator", "variant", "n_importance_samples", "split",
     "n_points", "mean_nats", "standard_error_nats", "bits_per_dim", "exact_nats", "excess_nats",
-    "excess_standard_error_nats", "model_exact_nats", "status", "reason", "config_sha256", "code_sha256",
+    "excess_standard_error_nats", "model_exact_nats", "claim", "status", "reason", "config_sha256", "code_sha256",
 ]  # fmt: skip
 WHOLE_NUMBERS = ["n_levels", "n_importance_samples", "n_points"]
 
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("--snapshots", nargs="*", default=[], help="records of cells on the way through training")
     parser.add_argument("--certificates", nargs="*", default=[])
     parser.add_argument("--published", required=True, type=Path, help="csv of published figures")
+    parser.add_argument("--config", required=True, type=json.loads, help="the whole configuration, as JSON")
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
     with job():
@@ -59,14 +62,17 @@ def main() -> None:
         folder = args.output_dir
         write_csv(folder / "log_likelihood.csv", long)
         write_csv(folder / "summary.csv", summary)
-        write_text(folder / "summary.md", to_markdown("Log-likelihoods", NOTE, ours))
+        protocol = card(args.config, records)
+        write_text(folder / "summary.md", to_markdown("Log-likelihoods", NOTE, ours, protocol))
         write_text(folder / "summary.tex", to_latex(NOTE, ours))
         write_text(folder / "published.md", to_markdown("Published figures", PUBLISHED_NOTE, others))
         write_csv(folder / "bound_terms.csv", bound_terms(records))
         write_csv(folder / "levels.csv", levels([*records, *snapshots]))
         write_csv(folder / "training_curve.csv", curve)
         write_csv(folder / "certificates.csv", certified)
-        write_text(folder / "certificates.md", to_markdown("Certificates", CERTIFICATES_NOTE, both_sides(certified)))
+        write_text(
+            folder / "certificates.md", to_markdown("Certificates", CERTIFICATES_NOTE, both_sides(certified), protocol)
+        )
         write_csv(folder / "diagnostics.csv", diagnosed)
 
 
@@ -75,9 +81,19 @@ def long_form(records: list[dict[str, Any]]) -> pd.DataFrame:
     rows = []
     for record in records:
         for row in record["rows"]:
-            rows.append({**{k: v for k, v in {**record, **row}.items() if k in COLUMNS}, **_bits(record, row)})
+            found = {**record, **row, **_bits(record, row), "claim": claim(row)}
+            rows.append({name: found.get(name) for name in COLUMNS})
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     return table.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))
+
+
+def claim(row: dict[str, Any]) -> str:
+    """What may be said of an estimate whose gap is not known."""
+    if row["status"] != "ok":
+        return "failed"
+    if row["estimator"] == "importance_weighted":
+        return "stochastic lower bound" if row["diagnostics"]["converged"] else "bound, not converged"
+    return {"exact": "exact", "lower_bound": "lower bound", "parzen": "no bound"}[row["estimator"]]
 
 
 def _bits(record: dict[str, Any], row: dict[str, Any]) -> dict[str, float]:
