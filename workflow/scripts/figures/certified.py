@@ -8,12 +8,14 @@ from matplotlib.figure import Figure
 from workflow.scripts.figures.material import COLORS, PAGE_WIDTH, Material
 
 ESTIMATORS = {
+    ("exact", "quadrature"): "exact (this model's)",
     ("importance_weighted", "paper"): "IW-{}, paper",
     ("importance_weighted", "guided"): "IW-{}, guided",
     ("all_pairs", "paper"): "all pairs, paper",
     ("sequential", "guided"): "sequential, guided",
     ("annealed", "guided"): "annealed, guided",
 }
+GREY = (0.35, 0.35, 0.35)
 SMALLEST_GAP = 1e-3  # nats; smaller and negative ones (noise) are drawn there
 
 
@@ -25,14 +27,15 @@ def certified_by_levels(material: Material) -> Figure:
     cascades = cascades[cascades["seed"] == cascades["seed"].min()]
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9))
     _own_bound(left, material.summary, cascades)
-    for color, ((estimator, variant), text) in zip(COLORS[1:], ESTIMATORS.items(), strict=False):
+    for color, ((estimator, variant), text) in zip([GREY, *COLORS[1:]], ESTIMATORS.items(), strict=False):
         chosen = cascades[(cascades["estimator"] == estimator) & (cascades["variant"] == variant)]
         chosen = chosen.sort_values("n_levels")
         if len(chosen):
             name = text.format(f"{chosen['n_importance_samples'].iloc[0]:g}")
             _line(left, chosen, chosen["test_nats"], chosen["test_standard_error_nats"], color, name)
             gaps = chosen["gap_nats"].clip(lower=SMALLEST_GAP)
-            _line(right, chosen, gaps, chosen["gap_standard_error_nats"], color, None)
+            if estimator != "exact":
+                _line(right, chosen, gaps, None, color, None)
     exact = material.summary.loc[material.summary["estimator"] == "lower_bound", "exact_nats"].dropna()
     if len(exact):
         left.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
@@ -54,9 +57,11 @@ def _own_bound(axes: Axes, summary: pd.DataFrame, cascades: pd.DataFrame) -> Non
     _line(axes, rows, rows["mean_nats"], rows["standard_error_nats"], COLORS[0], "own bound (Eq. 4)")
 
 
-def _line(axes: Axes, rows: pd.DataFrame, values: pd.Series, errors: pd.Series, color: tuple, name: str | None) -> None:
-    """A line over k with two standard errors."""
+def _line(
+    axes: Axes, rows: pd.DataFrame, values: pd.Series, errors: pd.Series | None, color: tuple, name: str | None
+) -> None:
+    """A line over k, with two standard errors where they are given."""
     axes.errorbar(
-        rows["n_levels"], values, yerr=2.0 * errors, color=color, marker="o", markersize=3, linewidth=1.1, capsize=2,
-        label=name,
+        rows["n_levels"], values, yerr=None if errors is None else 2.0 * errors, color=color, marker="o",
+        markersize=3, linewidth=1.1, capsize=2, elinewidth=0.7, label=name,
     )  # fmt: skip

@@ -90,9 +90,13 @@ def show_images(axes: Axes, images: np.ndarray, image_shape: tuple[int, ...], n_
 
 
 def show_points(axes: Axes, points: np.ndarray, limits: np.ndarray) -> None:
-    """The first two coordinates, over fixed limits (2, 2): rows are axes."""
-    axes.scatter(points[:, 0], points[:, 1], s=0.6, linewidths=0, color=COLORS[0], rasterized=True)
-    axes.set(xlim=limits[0], ylim=limits[1], xticks=[], yticks=[], aspect="equal")
+    """The first two coordinates over fixed limits (2, 2), rows are axes; one alone as a histogram."""
+    if points.shape[1] == 1:
+        axes.hist(points[:, 0], bins=np.linspace(*limits[0], 60), histtype="stepfilled", linewidth=0, color=COLORS[0])
+        axes.set(xlim=limits[0], xticks=[], yticks=[])
+    else:
+        axes.scatter(points[:, 0], points[:, 1], s=0.6, linewidths=0, color=COLORS[0], rasterized=True)
+        axes.set(xlim=limits[0], ylim=limits[1], xticks=[], yticks=[], aspect="equal")
     axes.set_axis_on()
     axes.spines[:].set(visible=True, color="0.8", linewidth=0.5)
 
