@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from workflow.scripts import compare
+from workflow.scripts import certificates, compare
 from workflow.scripts.tabulate import COLUMNS
 
 
@@ -22,6 +22,15 @@ def table(**changes):
     return frame
 
 
+def certificate(**changes):
+    row = {
+        "dataset": "digits", "model": "cdae", "kind": "cdae", "n_levels": 4, "seed": 0, "estimator": "annealed",
+        "variant": "guided", "n_importance_samples": 1, "mean_nats": 60.0, "standard_error_nats": 0.5,
+        "gap_nats": 4.0, "status": "ok",
+    }  # fmt: skip
+    return pd.DataFrame([{name: (row | changes).get(name) for name in certificates.COLUMNS}])
+
+
 @pytest.fixture
 def folders(tmp_path):
     """A reference made from one table, and a function that writes a run's table."""
@@ -30,8 +39,9 @@ def folders(tmp_path):
     for name in compare.REFERENCE_FILES:
         (tables / name).write_text("")
 
-    def write(frame):
+    def write(frame, certified=None):
         frame.to_csv(tables / compare.TABLE, index=False)
+        (certificate() if certified is None else certified).to_csv(tables / compare.CERTIFICATES, index=False)
 
     write(table())
     compare.update(reference, tables)
@@ -50,6 +60,15 @@ def test_a_planted_deviation_fails_and_is_named(folders, capsys):
     assert compare.report(reference, tables) == 1
     output = capsys.readouterr().out
     assert "FAILED: 1 rows" in output and "lower_bound" in output
+
+
+@pytest.mark.parametrize("changes", [{"mean_nats": 70.0}, {"gap_nats": 4.1}, {"status": "failed"}])
+def test_a_deviating_certificate_fails_and_is_named(folders, capsys, changes):
+    reference, tables, write = folders
+    write(table(), certificate(**changes))
+    assert compare.report(reference, tables) == 1
+    output = capsys.readouterr().out
+    assert "FAILED: 1 rows" in output and "certified: annealed" in output
 
 
 def test_within_the_tolerance_another_machine_passes_and_the_same_kind_does_not(folders, capsys, monkeypatch):
