@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from workflow.scripts.certificates import COLUMNS
-from workflow.scripts.readable import both_sides, published_sections, sections, to_latex, to_markdown
+from workflow.scripts.markup import to_latex, to_markdown
+from workflow.scripts.readable import both_sides, published_sections, sections
 
 CURVE = pd.DataFrame(columns=["dataset", "model", "n_levels", "seed", "n_updates", "estimator", "mean_nats", "status"])
 CERTIFICATES = pd.DataFrame(columns=COLUMNS)

@@ -1,14 +1,14 @@
-"""The tables for reading, as markdown and as LaTeX (booktabs): ours, ours on the way through training, and published.
+"""The tables for reading: ours, ours on the way through training, and published.
 
 Published figures stand in a file of their own, since they belong to other models and other protocols.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pandas as pd
 
 from workflow.scripts.certificates import CERTIFIED_NATS_PER_DIM, tightest
+from workflow.scripts.markup import Section
 
 TITLES = {"exact": "Exact", "lower_bound": "Lower bound", "importance_weighted": "IW", "parzen": "Parzen"}
 METRICS = {
@@ -32,14 +32,6 @@ NOTE = (
     "estimator with the smallest gap between upper and lower bound on data simulated from the model, of the first seed "
     "that is certified; `certificates.md` has all of them."
 )
-
-
-@dataclass(frozen=True)
-class Section:
-    """A table of text cells under a title; its first column is left-aligned."""
-
-    title: str
-    table: pd.DataFrame
 
 
 CERTIFICATES_NOTE = (
@@ -204,45 +196,3 @@ def _published(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _source_parts(row: tuple) -> list[str]:
     return [f"{part:g}" if isinstance(part, float) else part for part in row if part == part and part != ""]
-
-
-def to_markdown(title: str, note: str, tables: list[Section]) -> str:
-    """All tables under one heading."""
-    parts = [f"# {title}", note]
-    for section in tables:
-        header = [list(section.table.columns), ["---", *["---:"] * (len(section.table.columns) - 1)]]
-        lines = ["| " + " | ".join(cells) + " |" for cells in [*header, *section.table.to_numpy().tolist()]]
-        parts += [f"## {section.title}", "\n".join(lines)]
-    return "\n\n".join(parts) + "\n"
-
-
-def to_latex(note: str, tables: list[Section]) -> str:
-    """The same tables with booktabs rules."""
-    parts = ["% " + note]
-    for section in tables:
-        rows = [_latex_row(cells) for cells in section.table.to_numpy().tolist()]
-        parts.append(
-            "\\begin{table}\n\\centering\n"
-            f"\\caption{{{_escape(section.title)}; nats per example.}}\n"
-            f"\\begin{{tabular}}{{l{'r' * (len(section.table.columns) - 1)}}}\n\\toprule\n"
-            + "\n".join([_latex_row(list(section.table.columns)), "\\midrule", *rows])
-            + "\n\\bottomrule\n\\end{tabular}\n\\end{table}"
-        )
-    return "\n\n".join(parts) + "\n"
-
-
-def _latex_row(cells: list[str]) -> str:
-    return " & ".join(map(_latex_cell, cells)) + r" \\"
-
-
-def _latex_cell(text: str) -> str:
-    if text.startswith("**"):
-        return rf"\textbf{{{_latex_cell(text.strip('*'))}}}"
-    text = _escape(text)
-    for sign, command in [("±", r"$\pm$"), ("≤", r"$\le$"), ("≥", r"$\ge$")]:
-        text = text.replace(sign, command)
-    return text
-
-
-def _escape(text: str) -> str:
-    return text.replace("_", r"\_").replace("%", r"\%").replace("&", r"\&")

@@ -16,6 +16,7 @@ from cdae.files import read_json, write_text
 from cdae.units import bits_per_dim
 from workflow.scripts.certificates import certificates
 from workflow.scripts.job import job
+from workflow.scripts.markup import to_latex, to_markdown
 from workflow.scripts.readable import (
     CERTIFICATES_NOTE,
     NOTE,
@@ -23,8 +24,6 @@ from workflow.scripts.readable import (
     both_sides,
     published_sections,
     sections,
-    to_latex,
-    to_markdown,
 )
 from workflow.scripts.summary import SUMMARY_KEYS, summarize
 
