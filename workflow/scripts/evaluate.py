@@ -17,6 +17,8 @@ from workflow.scripts.trained import mean_and_error
 N_PICTURES = 64  # samples kept for the figures
 N_POINTS = 2_000  # the same, for data in few dimensions, which are shown as points
 N_RECONSTRUCTIONS = 8
+N_TRAINING_EXAMPLES = 1_000  # at most, on which a bound or an exact density is computed too
+ON_WHOLE_SPLITS = ("exact", "lower_bound")  # estimators whose value on training examples is worth comparing
 PAIRED_ERRORS = 5.0  # a lower bound further above the exact value than this many standard errors is a bug
 
 
@@ -61,6 +63,7 @@ class Evaluation:
         self.values: dict[str, Any] = {}
         self.pictures: dict[str, Any] = {}
         self.levels: dict[str, Any] = {}
+        self.training_examples: dict[str, Any] = {}
 
     def generator(self, purpose: str) -> Any:
         return trained.generator(self.config, purpose)
@@ -73,6 +76,8 @@ class Evaluation:
         model = self.build()
         checkpoint.load(model, weights)
         self.measure(model, self.estimators())
+        for name in [name for name in self.estimators() if name in ON_WHOLE_SPLITS]:
+            self.attempt(f"{name} on training examples", lambda name=name: self.estimate_on_training(name, model))
         if isinstance(model, Samples):
             self.attempt("pictures of samples", lambda: self.picture_samples(model))
         if isinstance(model, Layered):
@@ -101,11 +106,33 @@ class Evaluation:
         """The rows of one estimator."""
         from cdae.estimators import ESTIMATORS
 
+        for estimate in ESTIMATORS[name][1](model, self.data, self.settings(name), generator=self.generator(name)):
+            self.add(name, estimate)
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """Of one estimator."""
         settings = dict(self.config["estimators"][name])
         if name == "importance_weighted":
             settings["subset_seed"] = trained.subset_seed(self.config)
-        for estimate in ESTIMATORS[name][1](model, self.data, settings, generator=self.generator(name)):
-            self.add(name, estimate)
+        return settings
+
+    def estimate_on_training(self, name: str, model: Any) -> None:
+        """The mean of one estimator over training examples, the same ones for every model of the data set."""
+        from cdae.estimators import ESTIMATORS
+        from cdae.training_examples import on_training_examples
+
+        chosen = trained.training_examples_generator(self.config)
+        data = on_training_examples(self.data, N_TRAINING_EXAMPLES, generator=chosen)
+        generator = self.generator(f"{name} on training examples")
+        (estimate,) = ESTIMATORS[name][1](model, data, self.settings(name), generator=generator)
+        if not estimate.values.isfinite().all():
+            raise ArithmeticError(f"{int((~estimate.values.isfinite()).sum())} values not finite")
+        mean, error = mean_and_error(estimate.values)
+        self.training_examples[name] = {
+            "n_points": len(estimate.values),
+            "mean_nats": mean,
+            "standard_error_nats": error,
+        }
 
     def attempt(self, name: str, action: Callable[[], None]) -> None:
         """Run one part of the evaluation; its own failure becomes a row, and the other parts go on."""
@@ -197,6 +224,7 @@ class Evaluation:
             "n_intensity_levels": self.training_set.n_intensity_levels,
             "rows": self.rows,
             "levels": self.levels,
+            "training_examples": self.training_examples,
         }
 
 

@@ -30,7 +30,8 @@ NOTE = (
     "marked only where its paired difference from every other one exceeds two standard errors. A median follows where "
     f"heavy tails bring it more than {HEAVY_TAIL_NATS:g} nats from the mean. The tightest bound is that of the "
     "estimator with the smallest gap between upper and lower bound on data simulated from the model, of the first seed "
-    "that is certified; `certificates.md` has all of them."
+    "that is certified; `certificates.md` has all of them. Train - test: how much higher the lower bound, or the exact "
+    "value where there is one, is on random training examples; its standard error is over points, which seeds share."
 )
 
 
@@ -50,13 +51,15 @@ PUBLISHED_NOTE = (
 )
 
 
-def sections(summary: pd.DataFrame, curve: pd.DataFrame, certificates: pd.DataFrame) -> Iterator[Section]:
+def sections(
+    summary: pd.DataFrame, curve: pd.DataFrame, certificates: pd.DataFrame, gaps: pd.DataFrame
+) -> Iterator[Section]:
     """All tables of ours, data set by data set; strong text stands between double asterisks."""
     for dataset, group in summary.groupby("dataset", sort=False):
         exact = group["exact_nats"].dropna()
         fact = f"exact log density of the data: {exact.iloc[0]:.2f}" if len(exact) else "exact value unknown"
         best = tightest(certificates[certificates["dataset"] == dataset])
-        yield Section(f"{dataset} ({fact})", _models_by_estimators(group, best))
+        yield Section(f"{dataset} ({fact})", _models_by_estimators(group, best, gaps[gaps["dataset"] == dataset]))
         on_the_way = curve[(curve["dataset"] == dataset) & (curve["status"] == "ok")]
         if len(on_the_way):
             yield Section(f"{dataset}: bound / IW-M by number of updates", _models_by_updates(on_the_way))
@@ -70,9 +73,11 @@ def published_sections(published: pd.DataFrame, datasets: list[str]) -> Iterator
             yield Section(dataset, _published(rows))
 
 
-def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
-    """Models down, estimators across; at the end the tightest bound of one replicate, where its gap is known."""
+def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+    """Models down, estimators across; then the tightest bound of one replicate, where its gap is known, and the gap
+    between training and test examples."""
     rows = main_rows(group)
+    rows = rows[rows["estimator"].isin(TITLES)]  # a picture that failed has a row too, and no column
     cells = pd.DataFrame(
         {
             "Model": [label(row) for _, row in rows.iterrows()],
@@ -89,7 +94,23 @@ def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame) -> pd.DataFra
             label(row): f"{_with_error(row, 'test')} (gap {_with_error(row, 'gap')})" for _, row in first.iterrows()
         }
         wide["Tightest (gap)"] = [known.get(name, "") for name in wide.index]
+    if len(gaps):
+        known = _train_minus_test(gaps)
+        wide["Train - test"] = [known.get(name, "") for name in wide.index]
     return wide.reset_index()
+
+
+def _train_minus_test(gaps: pd.DataFrame) -> dict[str, str]:
+    """By model, the mean gap over seeds ± its standard error [standard deviation between seeds].
+
+    Seeds share the points, so the error over points does not shrink with their number: it is the mean of theirs.
+    """
+    found = {}
+    for name, rows in gaps.assign(Model=[label(row) for _, row in gaps.iterrows()]).groupby("Model", sort=False):
+        found[name] = f"{rows['gap_nats'].mean():.2f} ± {rows['gap_standard_error_nats'].mean():.2f}"
+        if len(rows) > 1:
+            found[name] += f" [{rows['gap_nats'].std(ddof=1):.2f}]"
+    return found
 
 
 def both_sides(certificates: pd.DataFrame) -> Iterator[Section]:

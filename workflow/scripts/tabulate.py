@@ -26,6 +26,7 @@ from workflow.scripts.readable import (
     sections,
 )
 from workflow.scripts.summary import SUMMARY_KEYS, summarize
+from workflow.scripts.train_test_gap import train_test_gap
 
 COLUMNS = [
     "dataset", "model", "kind", "n_levels", "seed", "estimator", "variant", "n_importance_samples", "split",
@@ -52,7 +53,8 @@ def main() -> None:
         curve = training_curve(records, snapshots)
         diagnosed = diagnostics(records)
         certified = certificates(args.certificates, [read_json(p) for p in args.certificates], own_bounds(values))
-        ours = list(sections(summary, curve, certified))
+        gaps = train_test_gap(records)
+        ours = list(sections(summary, curve, certified, gaps))
         datasets = list(dict.fromkeys(long["dataset"]))
         others = list(published_sections(pd.read_csv(args.published), datasets))
         folder = args.output_dir
@@ -66,6 +68,7 @@ def main() -> None:
         write_csv(folder / "training_curve.csv", curve)
         write_csv(folder / "certificates.csv", certified)
         write_text(folder / "certificates.md", to_markdown("Certificates", CERTIFICATES_NOTE, both_sides(certified)))
+        write_csv(folder / "train_test_gap.csv", gaps)
         write_csv(folder / "diagnostics.csv", diagnosed)
 
 
