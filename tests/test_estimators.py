@@ -83,7 +83,7 @@ def trained(gaussian_file) -> dict[str, nn.Module]:
 
 
 EXPECTED = {
-    "cdae": ["lower_bound", "importance_weighted", "parzen"],
+    "cdae": ["lower_bound", "markov_bound", "importance_weighted", "parzen"],
     "dae": ["parzen"],
     "vae": ["lower_bound", "importance_weighted", "parzen"],
     "samples": ["parzen"],

@@ -94,7 +94,7 @@ def test_models_without_a_bound_or_a_density_have_no_gap(digits, tmp_path):
 
 def test_training_examples_change_no_other_number(digits, tmp_path, monkeypatch):
     with_them = evaluated("vae", digits, tmp_path)
-    monkeypatch.setattr(evaluate, "ON_WHOLE_SPLITS", ())
+    monkeypatch.setattr(evaluate, "ON_BOTH_SPLITS", ())
     without = evaluated("vae", digits, tmp_path)
     assert with_them.rows == without.rows and not without.training_examples
     assert all(np.array_equal(with_them.values[name], without.values[name]) for name in without.values)

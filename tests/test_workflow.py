@@ -94,7 +94,7 @@ def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(fini
     results = finished.folder / "results/smoke"
     table = pd.read_csv(results / "tables/log_likelihood.csv")
     assert (table["status"] == "ok").all() and table["mean_nats"].notna().all()
-    assert set(table["estimator"]) == {"exact", "lower_bound", "importance_weighted", "parzen"}
+    assert set(table["estimator"]) == {"exact", "lower_bound", "markov_bound", "importance_weighted", "parzen"}
     assert (table["standard_error_nats"] > 0).all()
     for dataset in ("digits", "mixture_2d"):
         names = {file.name for file in (results / "figures" / dataset).iterdir()}

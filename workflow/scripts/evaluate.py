@@ -18,7 +18,7 @@ N_PICTURES = 64  # samples kept for the figures
 N_POINTS = 2_000  # the same, for data in few dimensions, which are shown as points
 N_RECONSTRUCTIONS = 8
 N_TRAINING_EXAMPLES = 1_000  # at most, on which a bound or an exact density is computed too
-ON_WHOLE_SPLITS = ("exact", "lower_bound")  # estimators whose value on training examples is worth comparing
+ON_BOTH_SPLITS = ("exact", "lower_bound", "markov_bound")  # whose values on training examples are known too
 PAIRED_ERRORS = 5.0  # a lower bound further above the exact value than this many standard errors is a bug
 
 
@@ -76,7 +76,7 @@ class Evaluation:
         model = self.build()
         checkpoint.load(model, weights)
         self.measure(model, self.estimators())
-        for name in [name for name in self.estimators() if name in ON_WHOLE_SPLITS]:
+        for name in [name for name in self.estimators() if name in ON_BOTH_SPLITS]:
             self.attempt(f"{name} on training examples", lambda name=name: self.estimate_on_training(name, model))
         if isinstance(model, Samples):
             self.attempt("pictures of samples", lambda: self.picture_samples(model))
@@ -114,7 +114,16 @@ class Evaluation:
         settings = dict(self.config["estimators"][name])
         if name == "importance_weighted":
             settings["subset_seed"] = trained.subset_seed(self.config)
+        if name == "markov_bound":
+            settings["n_draws"] = self.config["estimators"]["lower_bound"]["n_draws"]
         return settings
+
+    def identity(self, name: str) -> dict[str, Any]:
+        """What names a row: the estimator and, where that is of another model than the trained one, the model."""
+        from cdae.estimators import OTHER_MODELS
+
+        end = OTHER_MODELS.get(name)
+        return {"estimator": name} | ({"model": self.config["family"] + end} if end else {})
 
     def estimate_on_training(self, name: str, model: Any) -> None:
         """The mean of one estimator over training examples, the same ones for every model of the data set."""
@@ -145,13 +154,13 @@ class Evaluation:
             if is_failure_of_the_machine(error):
                 raise
             traceback.print_exc()
-            self.rows.append({"estimator": name, "variant": "", "status": "failed", "reason": reason(error)})
+            self.rows.append({**self.identity(name), "variant": "", "status": "failed", "reason": reason(error)})
 
     def add(self, name: str, estimate: Any) -> None:
         """A row with the mean and its standard error, beside the exact value at the same points where it is known."""
         n = len(estimate.values)
         row: dict[str, Any] = {
-            "estimator": name,
+            **self.identity(name),
             "variant": estimate.variant,
             "status": "ok",
             "reason": "",
@@ -184,7 +193,7 @@ class Evaluation:
     def fail_all(self, why: str) -> None:
         """Training failed: every estimator that would have run gets a row that says so."""
         for name in self.estimators():
-            self.rows.append({"estimator": name, "variant": "", "status": "failed", "reason": why})
+            self.rows.append({**self.identity(name), "variant": "", "status": "failed", "reason": why})
 
     def picture_samples(self, model: Any) -> None:
         """A few samples of every variant, in the order that the sampler gives them."""

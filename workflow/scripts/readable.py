@@ -10,7 +10,13 @@ import pandas as pd
 from workflow.scripts.certificates import CERTIFIED_NATS_PER_DIM, tightest
 from workflow.scripts.markup import Section
 
-TITLES = {"exact": "Exact", "lower_bound": "Lower bound", "importance_weighted": "IW", "parzen": "Parzen"}
+TITLES = {
+    "exact": "Exact",
+    "lower_bound": "Lower bound",
+    "markov_bound": "Lower bound",  # of a model of its own, in rows of its own
+    "importance_weighted": "IW",
+    "parzen": "Parzen",
+}
 METRICS = {
     "parzen": "Parzen",
     "kde": "kernel density estimate",
@@ -31,7 +37,9 @@ NOTE = (
     f"heavy tails bring it more than {HEAVY_TAIL_NATS:g} nats from the mean. The tightest bound is that of the "
     "estimator with the smallest gap between upper and lower bound on data simulated from the model, of the first seed "
     "that is certified; `certificates.md` has all of them. Train - test: how much higher the lower bound, or the exact "
-    "value where there is one, is on random training examples; its standard error is over points, which seeds share."
+    "value where there is one, is on random training examples; its standard error is over points, which seeds share. A "
+    "row `-markov` is another model made of the same denoiser, with a Markov chain from level to level: its bound is "
+    "no bound on the model above it, and does not compete for the mark."
 )
 
 
@@ -78,6 +86,8 @@ def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame, gaps: pd.Data
     between training and test examples."""
     rows = main_rows(group)
     rows = rows[rows["estimator"].isin(TITLES)]  # a picture that failed has a row too, and no column
+    order = {model: i for i, model in enumerate(rows["model"].unique())}
+    rows = rows.sort_values("model", key=lambda models: models.map(order), kind="stable")  # a family stays together
     cells = pd.DataFrame(
         {
             "Model": [label(row) for _, row in rows.iterrows()],

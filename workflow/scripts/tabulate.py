@@ -117,7 +117,7 @@ def bound_terms(records: list[dict[str, Any]]) -> pd.DataFrame:
     for record in records:
         for row in record["rows"]:
             for term, nats in row.get("diagnostics", {}).get("mean_terms", {}).items():
-                rows.append({**_identity(record), "term": term, "mean_nats": nats})
+                rows.append({**_identity({**record, **row}), "term": term, "mean_nats": nats})
     columns = ["dataset", "model", "kind", "n_levels", "seed", "term", "mean_nats"]
     return pd.DataFrame(rows, columns=columns).astype({"n_levels": "Int64"})
 
@@ -159,7 +159,7 @@ def diagnostics(records: list[dict[str, Any]]) -> pd.DataFrame:
             for name, value in row.get("diagnostics", {}).items():
                 if name != "mean_terms":
                     what = {"estimator": row["estimator"], "variant": row["variant"]}
-                    rows.append({**_identity(record), **what, "diagnostic": name, "value": value})
+                    rows.append({**_identity({**record, **row}), **what, "diagnostic": name, "value": value})
     columns = ["dataset", "model", "kind", "n_levels", "seed", "estimator", "variant", "diagnostic", "value"]
     return pd.DataFrame(rows, columns=columns).astype({"n_levels": "Int64"})
 
