@@ -40,6 +40,7 @@ OPTIONS = {
     "vae": {"hidden_sizes": [16], "latent_dim": 2},
     "control-gaussian": {"covariance": "full"},
     "control-k-means": {"n_centres": 50},
+    "control-mixture": {"n_components": 2, "covariance": "diagonal"},
     "control-ppca": {"n_components": 2},
     "control-training-samples": {},
 }
@@ -89,6 +90,7 @@ EXPECTED = {
     "samples": ["parzen"],
     "control-gaussian": ["exact", "parzen"],
     "control-k-means": ["parzen"],
+    "control-mixture": ["exact", "parzen"],
     "control-ppca": ["exact", "parzen"],
     "control-training-samples": ["parzen"],
 }
