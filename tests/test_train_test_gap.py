@@ -12,7 +12,7 @@ from cdae.data import EvaluationSet, TrainingSet, load_evaluation_set, prepare
 from cdae.datasets.registry import loader
 from cdae.training_examples import on_training_examples
 from tests.helpers import seeded
-from workflow.scripts import evaluate, trained
+from workflow.scripts import evaluate
 from workflow.scripts.evaluate import Evaluation
 from workflow.scripts.train_test_gap import COLUMNS, train_test_gap
 
@@ -76,7 +76,7 @@ def test_an_evaluation_knows_the_exact_value_on_training_examples(digits, tmp_pa
     monkeypatch.setattr(evaluate, "N_TRAINING_EXAMPLES", 200)
     evaluation = evaluated("control-gaussian", digits, tmp_path)
     ((name, found),) = evaluation.record()["training_examples"].items()
-    generator = trained.training_examples_generator({**evaluation.config, "model": "another", "seed": 7})
+    generator = evaluate.training_examples_generator({**evaluation.config, "model": "another", "seed": 7})
     x = on_training_examples(load_evaluation_set(digits), 200, generator=generator).test
     model = evaluation.build()
     model.fit_closed_form(evaluation.training_set, generator=seeded(0))

@@ -130,7 +130,7 @@ class Evaluation:
         from cdae.estimators import ESTIMATORS
         from cdae.training_examples import on_training_examples
 
-        chosen = trained.training_examples_generator(self.config)
+        chosen = training_examples_generator(self.config)
         data = on_training_examples(self.data, N_TRAINING_EXAMPLES, generator=chosen)
         generator = self.generator(f"{name} on training examples")
         (estimate,) = ESTIMATORS[name][1](model, data, self.settings(name), generator=generator)
@@ -235,6 +235,13 @@ class Evaluation:
             "levels": self.levels,
             "training_examples": self.training_examples,
         }
+
+
+def training_examples_generator(config: dict[str, Any]) -> Any:
+    """Of the random training examples that all models of a data set share, and of their dequantization."""
+    from cdae.seeds import generator_from
+
+    return generator_from(config["base_seed"], config["dataset"], "training examples")
 
 
 if __name__ == "__main__":

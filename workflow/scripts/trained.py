@@ -25,13 +25,6 @@ def subset_seed(config: dict[str, Any]) -> int:
     return seed_from(config["base_seed"], config["dataset"], "test subset")
 
 
-def training_examples_generator(config: dict[str, Any]) -> Any:
-    """Of the random training examples that all models of a data set share, and of their dequantization."""
-    from cdae.seeds import generator_from
-
-    return generator_from(config["base_seed"], config["dataset"], "training examples")
-
-
 def mean_and_error(values: Any) -> tuple[float, float]:
     """Mean and its standard error, std / sqrt(n)."""
     return values.mean().item(), values.std().item() / len(values) ** 0.5
