@@ -11,8 +11,9 @@ from cdae import checkpoint
 from cdae.data import EvaluationSet, TrainingSet, load_evaluation_set, prepare
 from cdae.datasets.registry import loader
 from cdae.training_examples import on_training_examples
-from tests.helpers import seeded
+from tests.helpers import mutated, seeded
 from workflow.scripts import evaluate
+from workflow.scripts import train_test_gap as module
 from workflow.scripts.evaluate import Evaluation
 from workflow.scripts.train_test_gap import COLUMNS, train_test_gap
 
@@ -130,6 +131,22 @@ def test_the_gap_is_training_minus_test_with_both_errors():
     assert list(row) == COLUMNS
     assert row["gap_nats"] == 2.5 and row["gap_standard_error_nats"] == pytest.approx(0.5)
     assert (row["n_train_points"], row["n_test_points"]) == (1000, 400)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('train["mean_nats"] - row["mean_nats"]', 'row["mean_nats"] - train["mean_nats"]'),
+        ("float(np.hypot(*errors))", "float(sum(errors))"),
+        ('"n_test_points": row["n_points"]', '"n_test_points": train["n_points"]'),
+        (' and row["status"] == "ok"', ""),
+    ],
+)
+def test_mutants_of_the_table_are_seen(old, new):
+    (row,) = train_test_gap([RECORD]).to_dict("records")
+    failed = {**RECORD, "rows": [{**RECORD["rows"][0], "status": "failed"}]}
+    mutant = mutated(module, old, new)
+    assert mutant.train_test_gap([RECORD]).to_dict("records") != [row] or len(mutant.train_test_gap([failed])) == 1
 
 
 def test_a_cell_that_failed_has_no_gap():

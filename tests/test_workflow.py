@@ -144,6 +144,16 @@ def test_certificates_stand_beside_the_bound(finished):
     assert "Tightest (gap)" in finished.output
 
 
+def test_every_model_with_a_bound_or_a_density_has_its_gap_between_training_and_test(finished):
+    tables = finished.folder / "results/smoke/tables"
+    gaps, long = pd.read_csv(tables / "train_test_gap.csv"), pd.read_csv(tables / "log_likelihood.csv")
+    assert set(gaps["model"]) == {"cdae", "cdae-markov", "vae", "gaussian"} and len(gaps) == 2 * (2 * 2 + 2)
+    assert (gaps["n_train_points"] == 1000).all() and (gaps["gap_standard_error_nats"] > 0).all()
+    both = gaps.merge(long, on=["dataset", "model", "n_levels", "seed", "estimator"])
+    assert len(both) == len(gaps) and (both["test_nats"] == both["mean_nats"]).all()
+    assert "| Train - test |" in finished.output and "| cdae-markov, k = 3 |" in finished.output
+
+
 def test_the_time_is_told_before_a_run(finished):
     assert "30 jobs of training and evaluation to run; no committed run tells how long" in finished.output
 
