@@ -13,6 +13,7 @@ MODELS = {
     "samples": "baselines.samples:SampleFile",
     "control-gaussian": "baselines.controls:GaussianControl",
     "control-k-means": "baselines.k_means:KMeansControl",
+    "control-mixture": "baselines.mixture:MixtureControl",
     "control-ppca": "baselines.controls:PPCAControl",
     "control-training-samples": "baselines.controls:TrainingSamplesControl",
 }

@@ -158,6 +158,10 @@ class EvaluationSet:
     bandwidth_unit: float
     training: TrainingSet
 
+    def split_sizes(self) -> dict[str, int]:
+        """Number of examples of every split."""
+        return dict(zip(SPLITS, map(len, (self.training, self.validation_pixels, self.test)), strict=True))
+
     def random_test_subset(self, n_points: int, *, seed: int) -> Int[Tensor, "n"]:
         """Indices of random test examples, sorted; with the same seed a larger subset holds the smaller ones."""
         order = torch.randperm(len(self.test), generator=torch.Generator().manual_seed(seed))

@@ -16,6 +16,7 @@ from cdae.convergence import diagnostics, has_converged
 from cdae.data import EvaluationSet
 from cdae.importance import log_importance_weights, log_likelihood
 from cdae.interfaces import Bounded, BoundTerms, Estimate, Samples, Tractable, Weighted
+from cdae.markov import Corrupting, markov_bound
 
 CHUNK_ROWS = 1_000  # examples per pass; a constant, because results depend on it in their last bits
 
@@ -26,9 +27,26 @@ def lower_bound(
     model: Bounded, data: EvaluationSet, settings: Settings, *, generator: torch.Generator
 ) -> Iterator[Estimate]:
     """Eq. 4 on the whole test split, averaged over `n_draws` draws of the latents, with the mean of every term."""
-    if settings["n_draws"] < 1:
-        raise ValueError(f"n_draws: got {settings['n_draws']}, expected at least 1")
-    chunks = [_mean_terms(model, x, settings["n_draws"], generator) for x in data.test.split(CHUNK_ROWS)]
+    yield _average_of_draws(elbo, model, data, settings["n_draws"], generator)
+
+
+def markov_lower_bound(
+    model: Corrupting, data: EvaluationSet, settings: Settings, *, generator: torch.Generator
+) -> Iterator[Estimate]:
+    """The bound of the Markov model made of the same denoiser, as `lower_bound`; of that model, and not of this one."""
+    yield _average_of_draws(markov_bound, model, data, settings["n_draws"], generator)
+
+
+@torch.no_grad()
+def _average_of_draws(
+    draw: Callable[..., BoundTerms], model: Any, data: EvaluationSet, n_draws: int, generator: torch.Generator
+) -> Estimate:
+    """Of a bound's draws on the whole test split, with the mean of every term."""
+    if n_draws < 1:
+        raise ValueError(f"n_draws: got {n_draws}, expected at least 1")
+    chunks = [
+        _mean_terms([draw(model, x, generator=generator) for _ in range(n_draws)]) for x in data.test.split(CHUNK_ROWS)
+    ]
     terms = BoundTerms(
         torch.cat([c.reconstruction for c in chunks]),
         torch.cat([c.level_kl for c in chunks], dim=1),
@@ -36,12 +54,10 @@ def lower_bound(
     )
     means = {"reconstruction": terms.reconstruction.mean().item(), "prior_kl": terms.prior_kl.mean().item()}
     means |= {f"level_kl_{i}": kl.mean().item() for i, kl in enumerate(terms.level_kl, start=1)}
-    yield Estimate("", terms.total, torch.arange(len(data.test)), diagnostics={"mean_terms": means})
+    return Estimate("", terms.total, torch.arange(len(data.test)), diagnostics={"mean_terms": means})
 
 
-@torch.no_grad()
-def _mean_terms(model: Bounded, x: Tensor, n_draws: int, generator: torch.Generator) -> BoundTerms:
-    draws = [elbo(model, x, generator=generator) for _ in range(n_draws)]
+def _mean_terms(draws: list[BoundTerms]) -> BoundTerms:
     return BoundTerms(
         torch.stack([d.reconstruction for d in draws]).mean(0),
         torch.stack([d.level_kl for d in draws]).mean(0),
@@ -94,9 +110,12 @@ def exact(
     yield Estimate("", values, torch.arange(len(data.test)))
 
 
+# Estimators of a model that is made of the given one, with what its name has at the end.
+OTHER_MODELS = {"markov_bound": "-markov"}
 ESTIMATORS: dict[str, tuple[type, Callable[..., Iterator[Estimate]]]] = {
     "exact": (Tractable, exact),
     "lower_bound": (Bounded, lower_bound),
+    "markov_bound": (Corrupting, markov_lower_bound),
     "importance_weighted": (Weighted, importance_weighted),
     "parzen": (Samples, parzen_window),
 }

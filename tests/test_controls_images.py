@@ -254,6 +254,7 @@ def test_k_means_control_is_deterministic_and_its_weights_are_the_centres(traini
 def test_fitted_controls_are_not_trained_by_gradients_and_get_their_estimators():
     for kind, estimators in [
         ("control-gaussian", ["exact", "parzen"]),
+        ("control-mixture", ["exact", "parzen"]),
         ("control-ppca", ["exact", "parzen"]),
         ("control-k-means", ["parzen"]),
     ]:

@@ -40,6 +40,7 @@ OPTIONS = {
     "vae": {"hidden_sizes": [16], "latent_dim": 2},
     "control-gaussian": {"covariance": "full"},
     "control-k-means": {"n_centres": 50},
+    "control-mixture": {"n_components": 2, "covariance": "diagonal"},
     "control-ppca": {"n_components": 2},
     "control-training-samples": {},
 }
@@ -83,12 +84,13 @@ def trained(gaussian_file) -> dict[str, nn.Module]:
 
 
 EXPECTED = {
-    "cdae": ["lower_bound", "importance_weighted", "parzen"],
+    "cdae": ["lower_bound", "markov_bound", "importance_weighted", "parzen"],
     "dae": ["parzen"],
     "vae": ["lower_bound", "importance_weighted", "parzen"],
     "samples": ["parzen"],
     "control-gaussian": ["exact", "parzen"],
     "control-k-means": ["parzen"],
+    "control-mixture": ["exact", "parzen"],
     "control-ppca": ["exact", "parzen"],
     "control-training-samples": ["parzen"],
 }

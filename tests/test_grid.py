@@ -61,6 +61,7 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("models.cdae.loss", "shrink", ["models.cdae.loss", "'shrink'", "'shrunk'"]),
         ("seeds", [], ["seeds", "[]"]),
         ("certify.overrides", {"cdae-k4": {}}, ["certify.overrides", "'cdae-k4'", "did you mean 'cdae-k3'"]),
+        ("models.cdae-markov", {"kind": "control-training-samples"}, ["models.cdae-markov", "choose another"]),
         ("certify.annealing.n_distribution", 5, ["certify.annealing", "did you mean 'n_distributions'"]),
         ("datasets.digits", {"loader": "npz", "path": "nowhere.npz"}, ["'nowhere.npz'", "expected an existing"]),
         ("results_dir", "/dev/null/results", ["results_dir", "/dev/null", "not a folder"]),

@@ -50,7 +50,8 @@ def test_interfaces_and_gaussian_import_nothing_of_ours():
 
 
 @pytest.mark.parametrize(
-    "estimator", ["bound", "importance", "parzen", "annealing", "estimators", "objective", "all_pairs", "sequential"]
+    "estimator",
+    ["bound", "markov", "importance", "parzen", "annealing", "estimators", "objective", "all_pairs", "sequential"],
 )
 def test_estimators_see_no_concrete_model(estimator):
     reached = closure.import_closure([f"cdae.{estimator}"])

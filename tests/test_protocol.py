@@ -43,6 +43,7 @@ def test_a_run_without_certificates_says_so():
     [
         ("exact", None, "exact"),
         ("lower_bound", None, "lower bound"),
+        ("markov_bound", None, "lower bound"),
         ("importance_weighted", 1.0, "stochastic lower bound"),
         ("importance_weighted", 0.0, "bound, not converged"),
         ("parzen", None, "no bound"),

@@ -4,10 +4,13 @@ import pandas as pd
 import pytest
 
 from workflow.scripts.certificates import COLUMNS
-from workflow.scripts.readable import both_sides, published_sections, sections, to_latex, to_markdown
+from workflow.scripts.markup import to_latex, to_markdown
+from workflow.scripts.readable import both_sides, published_sections, sections
+from workflow.scripts.train_test_gap import COLUMNS as GAP_COLUMNS
 
 CURVE = pd.DataFrame(columns=["dataset", "model", "n_levels", "seed", "n_updates", "estimator", "mean_nats", "status"])
 CERTIFICATES = pd.DataFrame(columns=COLUMNS)
+GAPS = pd.DataFrame(columns=GAP_COLUMNS)
 PUBLISHED = pd.DataFrame(
     [
         ("MNIST", "GAN", "parzen", "=", 225.0, 2.0, "10,000 samples", "Goodfellow et al.", 2014.0, "Table 1", "S2"),
@@ -32,7 +35,7 @@ def row(**changes):
 
 
 def value(**changes):
-    table = next(sections(pd.DataFrame([row(**changes)]), CURVE, CERTIFICATES)).table
+    table = next(sections(pd.DataFrame([row(**changes)]), CURVE, CERTIFICATES, GAPS)).table
     return table.iloc[0, 1]
 
 
@@ -56,7 +59,7 @@ def test_published_figures_stand_apart_with_their_source_and_only_for_their_data
     assert section.table["Model"].tolist() == ["GAN", "Glow"]
     assert section.table["Value"].tolist() == ["225 ± 2", "≤ 1.05"]
     assert section.table["Source"].tolist() == ["Goodfellow et al., 2014, Table 1", ""]
-    assert "GAN" not in to_markdown("ours", "", list(sections(pd.DataFrame([row()]), CURVE, CERTIFICATES)))
+    assert "GAN" not in to_markdown("ours", "", list(sections(pd.DataFrame([row()]), CURVE, CERTIFICATES, GAPS)))
 
 
 def test_the_way_through_training_is_a_table_of_its_own():
@@ -69,13 +72,13 @@ def test_the_way_through_training_is_a_table_of_its_own():
         ],
         columns=CURVE.columns,
     )
-    table = list(sections(pd.DataFrame([row()]), curve, CERTIFICATES))[1].table
+    table = list(sections(pd.DataFrame([row()]), curve, CERTIFICATES, GAPS))[1].table
     assert table.columns.tolist() == ["Model", "50 updates", "1,000 updates"]
     assert table.iloc[1].tolist() == ["cdae, k = 4", "54.0 / 61.0", "1004.0 / 1011.0"]
 
 
 def test_latex_is_escaped_and_strong_text_is_bold():
-    tables = list(sections(pd.DataFrame([row(dataset="a_b", best=True)]), CURVE, CERTIFICATES))
+    tables = list(sections(pd.DataFrame([row(dataset="a_b", best=True)]), CURVE, CERTIFICATES, GAPS))
     text = to_latex("", tables)
     assert r"\textbf{100.00 $\pm$ 1.50 [0.25]}" in text and r"a\_b" in text and "**" not in text
     assert r"\toprule" in text and text.count(r"\\") == 2
@@ -93,7 +96,7 @@ def certificate(**changes):
 
 def test_the_tightest_bound_stands_beside_the_models_own():
     rows = pd.DataFrame([certificate(), certificate(estimator="all_pairs", gap_nats=50.0)])
-    table = next(sections(pd.DataFrame([row()]), CURVE, rows)).table
+    table = next(sections(pd.DataFrame([row()]), CURVE, rows, GAPS)).table
     assert table["Tightest (gap)"].tolist() == ["130.00 ± 2.00 (gap 4.50 ± 0.25)"]
 
 
@@ -102,3 +105,24 @@ def test_a_certificate_says_what_is_claimed_or_why_it_failed():
     (section,) = both_sides(rows)
     assert section.table["Claim"].tolist() == ["certified", "failed: divergence"]
     assert section.table["Gap, simulated"].tolist() == ["4.50 ± 0.25", ""]
+
+
+def gap(**changes):
+    known = {"dataset": "mnist", "model": "cdae", "n_levels": 4, "gap_nats": 3.0, "gap_standard_error_nats": 0.5}
+    return {name: (known | changes).get(name) for name in GAP_COLUMNS}
+
+
+def test_the_gap_between_training_and_test_is_the_last_column():
+    """Mean over seeds, the error over the points that they share, and their spread; nothing for other models."""
+    summary = pd.DataFrame([row(), row(model="dae", n_levels=None, estimator="parzen")])
+    gaps = pd.DataFrame([gap(seed=0), gap(seed=1, gap_nats=4.0, gap_standard_error_nats=0.7), gap(dataset="digits")])
+    table = next(sections(summary, CURVE, pd.DataFrame([certificate()]), gaps)).table
+    assert table.columns.tolist()[-2:] == ["Tightest (gap)", "Train - test"]
+    assert table["Train - test"].tolist() == ["3.50 ± 0.60 [0.71]", ""]
+    table = next(sections(summary, CURVE, CERTIFICATES, pd.DataFrame([gap()]))).table
+    assert table["Train - test"].tolist() == ["3.00 ± 0.50", ""]
+
+
+def test_a_failed_picture_has_no_column():
+    summary = pd.DataFrame([row(), row(estimator="pictures of samples", n_seeds=0)])
+    assert next(sections(summary, CURVE, CERTIFICATES, GAPS)).table.columns.tolist() == ["Model", "Lower bound"]

@@ -94,7 +94,7 @@ def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(fini
     results = finished.folder / "results/smoke"
     table = pd.read_csv(results / "tables/log_likelihood.csv")
     assert (table["status"] == "ok").all() and table["mean_nats"].notna().all()
-    assert set(table["estimator"]) == {"exact", "lower_bound", "importance_weighted", "parzen"}
+    assert set(table["estimator"]) == {"exact", "lower_bound", "markov_bound", "importance_weighted", "parzen"}
     assert (table["standard_error_nats"] > 0).all()
     for dataset in ("digits", "mixture_2d"):
         names = {file.name for file in (results / "figures" / dataset).iterdir()}
@@ -142,6 +142,16 @@ def test_certificates_stand_beside_the_bound(finished):
     assert set(table["claim"]) <= {"certified", "stochastic lower bound", "bound, not converged"}
     assert "| cdae, k = 3 | sequential, guided |" in (tables / "certificates.md").read_text()
     assert "Tightest (gap)" in finished.output
+
+
+def test_every_model_with_a_bound_or_a_density_has_its_gap_between_training_and_test(finished):
+    tables = finished.folder / "results/smoke/tables"
+    gaps, long = pd.read_csv(tables / "train_test_gap.csv"), pd.read_csv(tables / "log_likelihood.csv")
+    assert set(gaps["model"]) == {"cdae", "cdae-markov", "vae", "gaussian"} and len(gaps) == 2 * (2 * 2 + 2)
+    assert (gaps["n_train_points"] == 1000).all() and (gaps["gap_standard_error_nats"] > 0).all()
+    both = gaps.merge(long, on=["dataset", "model", "n_levels", "seed", "estimator"])
+    assert len(both) == len(gaps) and (both["test_nats"] == both["mean_nats"]).all()
+    assert "| Train - test |" in finished.output and "| cdae-markov, k = 3 |" in finished.output
 
 
 def test_the_time_is_told_before_a_run(finished):

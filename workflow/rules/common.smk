@@ -35,6 +35,7 @@ TABLES = [
     "published.md",
     "bound_terms.csv",
     "levels.csv",
+    "train_test_gap.csv",
     "certificates.csv",
     "certificates.md",
     "training_curve.csv",

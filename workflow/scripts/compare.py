@@ -40,6 +40,7 @@ REFERENCE_FILES = [
     "summary.tex",
     "bound_terms.csv",
     "levels.csv",
+    "train_test_gap.csv",
     "training_curve.csv",
     "certificates.csv",
     "certificates.md",

@@ -17,6 +17,8 @@ from workflow.scripts.trained import mean_and_error
 N_PICTURES = 64  # samples kept for the figures
 N_POINTS = 2_000  # the same, for data in few dimensions, which are shown as points
 N_RECONSTRUCTIONS = 8
+N_TRAINING_EXAMPLES = 1_000  # at most, on which a bound or an exact density is computed too
+ON_BOTH_SPLITS = ("exact", "lower_bound", "markov_bound")  # whose values on training examples are known too
 PAIRED_ERRORS = 5.0  # a lower bound further above the exact value than this many standard errors is a bug
 
 
@@ -61,6 +63,7 @@ class Evaluation:
         self.values: dict[str, Any] = {}
         self.pictures: dict[str, Any] = {}
         self.levels: dict[str, Any] = {}
+        self.training_examples: dict[str, Any] = {}
 
     def generator(self, purpose: str) -> Any:
         return trained.generator(self.config, purpose)
@@ -73,6 +76,8 @@ class Evaluation:
         model = self.build()
         checkpoint.load(model, weights)
         self.measure(model, self.estimators())
+        for name in [name for name in self.estimators() if name in ON_BOTH_SPLITS]:
+            self.attempt(f"{name} on training examples", lambda name=name: self.estimate_on_training(name, model))
         if isinstance(model, Samples):
             self.attempt("pictures of samples", lambda: self.picture_samples(model))
         if isinstance(model, Layered):
@@ -101,11 +106,42 @@ class Evaluation:
         """The rows of one estimator."""
         from cdae.estimators import ESTIMATORS
 
+        for estimate in ESTIMATORS[name][1](model, self.data, self.settings(name), generator=self.generator(name)):
+            self.add(name, estimate)
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """Of one estimator."""
         settings = dict(self.config["estimators"][name])
         if name == "importance_weighted":
             settings["subset_seed"] = trained.subset_seed(self.config)
-        for estimate in ESTIMATORS[name][1](model, self.data, settings, generator=self.generator(name)):
-            self.add(name, estimate)
+        if name == "markov_bound":
+            settings["n_draws"] = self.config["estimators"]["lower_bound"]["n_draws"]
+        return settings
+
+    def identity(self, name: str) -> dict[str, Any]:
+        """What names a row: the estimator and, where that is of another model than the trained one, the model."""
+        from cdae.estimators import OTHER_MODELS
+
+        end = OTHER_MODELS.get(name)
+        return {"estimator": name} | ({"model": self.config["family"] + end} if end else {})
+
+    def estimate_on_training(self, name: str, model: Any) -> None:
+        """The mean of one estimator over training examples, the same ones for every model of the data set."""
+        from cdae.estimators import ESTIMATORS
+        from cdae.training_examples import on_training_examples
+
+        chosen = training_examples_generator(self.config)
+        data = on_training_examples(self.data, N_TRAINING_EXAMPLES, generator=chosen)
+        generator = self.generator(f"{name} on training examples")
+        (estimate,) = ESTIMATORS[name][1](model, data, self.settings(name), generator=generator)
+        if not estimate.values.isfinite().all():
+            raise ArithmeticError(f"{int((~estimate.values.isfinite()).sum())} values not finite")
+        mean, error = mean_and_error(estimate.values)
+        self.training_examples[name] = {
+            "n_points": len(estimate.values),
+            "mean_nats": mean,
+            "standard_error_nats": error,
+        }
 
     def attempt(self, name: str, action: Callable[[], None]) -> None:
         """Run one part of the evaluation; its own failure becomes a row, and the other parts go on."""
@@ -118,13 +154,13 @@ class Evaluation:
             if is_failure_of_the_machine(error):
                 raise
             traceback.print_exc()
-            self.rows.append({"estimator": name, "variant": "", "status": "failed", "reason": reason(error)})
+            self.rows.append({**self.identity(name), "variant": "", "status": "failed", "reason": reason(error)})
 
     def add(self, name: str, estimate: Any) -> None:
         """A row with the mean and its standard error, beside the exact value at the same points where it is known."""
         n = len(estimate.values)
         row: dict[str, Any] = {
-            "estimator": name,
+            **self.identity(name),
             "variant": estimate.variant,
             "status": "ok",
             "reason": "",
@@ -157,7 +193,7 @@ class Evaluation:
     def fail_all(self, why: str) -> None:
         """Training failed: every estimator that would have run gets a row that says so."""
         for name in self.estimators():
-            self.rows.append({"estimator": name, "variant": "", "status": "failed", "reason": why})
+            self.rows.append({**self.identity(name), "variant": "", "status": "failed", "reason": why})
 
     def picture_samples(self, model: Any) -> None:
         """A few samples of every variant, in the order that the sampler gives them."""
@@ -195,14 +231,18 @@ class Evaluation:
             "seed": self.config["seed"],
             "dim": self.data.test.shape[1],
             "n_intensity_levels": self.training_set.n_intensity_levels,
-            "split_sizes": {
-                "train": len(self.training_set),
-                "validation": len(self.data.validation_pixels),
-                "test": len(self.data.test),
-            },
+            "split_sizes": self.data.split_sizes(),
             "rows": self.rows,
             "levels": self.levels,
+            "training_examples": self.training_examples,
         }
+
+
+def training_examples_generator(config: dict[str, Any]) -> Any:
+    """Of the random training examples that all models of a data set share, and of their dequantization."""
+    from cdae.seeds import generator_from
+
+    return generator_from(config["base_seed"], config["dataset"], "training examples")
 
 
 if __name__ == "__main__":

@@ -59,6 +59,10 @@ def check(config: Options) -> None:
             )
         if options["kind"] == "samples" and not Path(options["path"]).is_file():
             raise ValueError(f"models.{name}.path: got {options['path']!r}, expected an existing npz file")
+        if name.endswith("-markov") and name.removesuffix("-markov") in config["models"]:
+            raise ValueError(
+                f"models.{name}: this name is that of a row of another model's Markov bound; choose another"
+            )
     models = {cell.model for cell in cells(config)}
     for name in config.get("certify", {}).get("overrides", {}):
         _check_known("certify.overrides", name, dict.fromkeys(models, ""))

@@ -1,16 +1,22 @@
-"""The tables for reading, as markdown and as LaTeX (booktabs): ours, ours on the way through training, and published.
+"""The tables for reading: ours, ours on the way through training, and published.
 
 Published figures stand in a file of their own, since they belong to other models and other protocols.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import pandas as pd
 
 from workflow.scripts.certificates import CERTIFIED_NATS_PER_DIM, tightest
+from workflow.scripts.markup import Section
 
-TITLES = {"exact": "Exact", "lower_bound": "Lower bound", "importance_weighted": "IW", "parzen": "Parzen"}
+TITLES = {
+    "exact": "Exact",
+    "lower_bound": "Lower bound",
+    "markov_bound": "Lower bound",  # of a model of its own, in rows of its own
+    "importance_weighted": "IW",
+    "parzen": "Parzen",
+}
 METRICS = {
     "parzen": "Parzen",
     "kde": "kernel density estimate",
@@ -31,16 +37,11 @@ NOTE = (
     f"heavy tails bring it more than {HEAVY_TAIL_NATS:g} nats from the mean. A dagger marks a bound that has not "
     "converged: its weights disagree, and more of them would raise it. The tightest bound is that of the "
     "estimator with the smallest gap between upper and lower bound on data simulated from the model, of the first seed "
-    "that is certified; `certificates.md` has all of them."
+    "that is certified; `certificates.md` has all of them. Train - test: how much higher the lower bound, or the exact "
+    "value where there is one, is on random training examples; its standard error is over points, which seeds share. A "
+    "row `-markov` is another model made of the same denoiser, with a Markov chain from level to level: its bound is "
+    "no bound on the model above it, and does not compete for the mark."
 )
-
-
-@dataclass(frozen=True)
-class Section:
-    """A table of text cells under a title; its first column is left-aligned."""
-
-    title: str
-    table: pd.DataFrame
 
 
 CERTIFICATES_NOTE = (
@@ -59,13 +60,15 @@ PUBLISHED_NOTE = (
 )
 
 
-def sections(summary: pd.DataFrame, curve: pd.DataFrame, certificates: pd.DataFrame) -> Iterator[Section]:
+def sections(
+    summary: pd.DataFrame, curve: pd.DataFrame, certificates: pd.DataFrame, gaps: pd.DataFrame
+) -> Iterator[Section]:
     """All tables of ours, data set by data set; strong text stands between double asterisks."""
     for dataset, group in summary.groupby("dataset", sort=False):
         exact = group["exact_nats"].dropna()
         fact = f"exact log density of the data: {exact.iloc[0]:.2f}" if len(exact) else "exact value unknown"
         best = tightest(certificates[certificates["dataset"] == dataset])
-        yield Section(f"{dataset} ({fact})", _models_by_estimators(group, best))
+        yield Section(f"{dataset} ({fact})", _models_by_estimators(group, best, gaps[gaps["dataset"] == dataset]))
         on_the_way = curve[(curve["dataset"] == dataset) & (curve["status"] == "ok")]
         if len(on_the_way):
             yield Section(f"{dataset}: bound / IW-M by number of updates", _models_by_updates(on_the_way))
@@ -79,9 +82,13 @@ def published_sections(published: pd.DataFrame, datasets: list[str]) -> Iterator
             yield Section(dataset, _published(rows))
 
 
-def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
-    """Models down, estimators across; at the end the tightest bound of one replicate, where its gap is known."""
+def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+    """Models down, estimators across; then the tightest bound of one replicate, where its gap is known, and the gap
+    between training and test examples."""
     rows = main_rows(group)
+    rows = rows[rows["estimator"].isin(TITLES)]  # a picture that failed has a row too, and no column
+    order = {model: i for i, model in enumerate(rows["model"].unique())}
+    rows = rows.sort_values("model", key=lambda models: models.map(order), kind="stable")  # a family stays together
     cells = pd.DataFrame(
         {
             "Model": [label(row) for _, row in rows.iterrows()],
@@ -98,7 +105,23 @@ def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame) -> pd.DataFra
             label(row): f"{_with_error(row, 'test')} (gap {_with_error(row, 'gap')})" for _, row in first.iterrows()
         }
         wide["Tightest (gap)"] = [known.get(name, "") for name in wide.index]
+    if len(gaps):
+        known = _train_minus_test(gaps)
+        wide["Train - test"] = [known.get(name, "") for name in wide.index]
     return wide.reset_index()
+
+
+def _train_minus_test(gaps: pd.DataFrame) -> dict[str, str]:
+    """By model, the mean gap over seeds ± its standard error [standard deviation between seeds].
+
+    Seeds share the points, so the error over points does not shrink with their number: it is the mean of theirs.
+    """
+    found = {}
+    for name, rows in gaps.assign(Model=[label(row) for _, row in gaps.iterrows()]).groupby("Model", sort=False):
+        found[name] = f"{rows['gap_nats'].mean():.2f} ± {rows['gap_standard_error_nats'].mean():.2f}"
+        if len(rows) > 1:
+            found[name] += f" [{rows['gap_nats'].std(ddof=1):.2f}]"
+    return found
 
 
 def both_sides(certificates: pd.DataFrame) -> Iterator[Section]:
@@ -207,47 +230,3 @@ def _published(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _source_parts(row: tuple) -> list[str]:
     return [f"{part:g}" if isinstance(part, float) else part for part in row if part == part and part != ""]
-
-
-def to_markdown(title: str, note: str, tables: Iterable[Section], protocol: str = "") -> str:
-    """All tables under one heading, and the protocol that they were made by."""
-    parts = [f"# {title}", note]
-    for section in tables:
-        header = [list(section.table.columns), ["---", *["---:"] * (len(section.table.columns) - 1)]]
-        lines = ["| " + " | ".join(cells) + " |" for cells in [*header, *section.table.to_numpy().tolist()]]
-        parts += [f"## {section.title}", "\n".join(lines)]
-    if protocol:
-        parts += ["## Protocol", protocol]
-    return "\n\n".join(parts) + "\n"
-
-
-def to_latex(note: str, tables: list[Section]) -> str:
-    """The same tables with booktabs rules."""
-    parts = ["% " + note]
-    for section in tables:
-        rows = [_latex_row(cells) for cells in section.table.to_numpy().tolist()]
-        parts.append(
-            "\\begin{table}\n\\centering\n"
-            f"\\caption{{{_escape(section.title)}; nats per example.}}\n"
-            f"\\begin{{tabular}}{{l{'r' * (len(section.table.columns) - 1)}}}\n\\toprule\n"
-            + "\n".join([_latex_row(list(section.table.columns)), "\\midrule", *rows])
-            + "\n\\bottomrule\n\\end{tabular}\n\\end{table}"
-        )
-    return "\n\n".join(parts) + "\n"
-
-
-def _latex_row(cells: list[str]) -> str:
-    return " & ".join(map(_latex_cell, cells)) + r" \\"
-
-
-def _latex_cell(text: str) -> str:
-    if text.startswith("**"):
-        return rf"\textbf{{{_latex_cell(text.strip('*'))}}}"
-    text = _escape(text)
-    for sign, command in [("±", r"$\pm$"), ("≤", r"$\le$"), ("≥", r"$\ge$")]:
-        text = text.replace(sign, command)
-    return text
-
-
-def _escape(text: str) -> str:
-    return text.replace("_", r"\_").replace("%", r"\%").replace("&", r"\&")

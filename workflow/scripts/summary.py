@@ -2,7 +2,8 @@
 
 A value is marked best where its paired difference from every other model of the data set, over the same test points,
 exceeds two standard errors of that difference; the error counts the spread between seeds too. Lower bounds of
-different models are compared as what they are: the larger bound is not always the better model.
+different models are compared as what they are: the larger bound is not always the better model. A Markov bound, of a
+model that only shares a trained one's denoiser, is compared with nothing.
 """
 
 from typing import Any
@@ -50,8 +51,8 @@ def _statistics(ok: pd.DataFrame, per_seed: list[np.ndarray]) -> dict[str, Any]:
 
 
 def _best(summary: pd.DataFrame, seed_values: list[np.ndarray | None]) -> list[bool]:
-    """Whether a row beats every other trained model in its column of the data set; controls do not compete."""
-    competing = (summary["kind"] != "control") & (summary["n_seeds"] > 0)
+    """Whether a row beats every other trained model in its column; controls and Markov bounds do not compete."""
+    competing = (summary["kind"] != "control") & (summary["n_seeds"] > 0) & (summary["estimator"] != "markov_bound")
     best = [False] * len(summary)
     for _, group in summary[competing].groupby(["dataset", "estimator", "n_importance_samples"], dropna=False):
         for row in group.index:

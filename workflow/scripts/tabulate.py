@@ -17,6 +17,7 @@ from cdae.files import read_json, write_text
 from cdae.units import bits_per_dim
 from workflow.scripts.certificates import certificates
 from workflow.scripts.job import job
+from workflow.scripts.markup import to_latex, to_markdown
 from workflow.scripts.protocol import card
 from workflow.scripts.readable import (
     CERTIFICATES_NOTE,
@@ -25,16 +26,16 @@ from workflow.scripts.readable import (
     both_sides,
     published_sections,
     sections,
-    to_latex,
-    to_markdown,
 )
 from workflow.scripts.summary import SUMMARY_KEYS, summarize
+from workflow.scripts.train_test_gap import train_test_gap
 
 COLUMNS = [
     "dataset", "model", "kind", "n_levels", "seed", "estimator", "variant", "n_importance_samples", "split",
     "n_points", "mean_nats", "standard_error_nats", "bits_per_dim", "exact_nats", "excess_nats",
     "excess_standard_error_nats", "model_exact_nats", "claim", "status", "reason", "config_sha256", "code_sha256",
 ]  # fmt: skip
+CLAIMS = {"exact": "exact", "lower_bound": "lower bound", "markov_bound": "lower bound", "parzen": "no bound"}
 WHOLE_NUMBERS = ["n_levels", "n_importance_samples", "n_points"]
 
 
@@ -56,7 +57,8 @@ def main() -> None:
         curve = training_curve(records, snapshots)
         diagnosed = diagnostics(records)
         certified = certificates(args.certificates, [read_json(p) for p in args.certificates], own_bounds(values))
-        ours = list(sections(summary, curve, certified))
+        gaps = train_test_gap(records)
+        ours = list(sections(summary, curve, certified, gaps))
         datasets = list(dict.fromkeys(long["dataset"]))
         others = list(published_sections(pd.read_csv(args.published), datasets))
         folder = args.output_dir
@@ -73,6 +75,7 @@ def main() -> None:
         write_text(
             folder / "certificates.md", to_markdown("Certificates", CERTIFICATES_NOTE, both_sides(certified), protocol)
         )
+        write_csv(folder / "train_test_gap.csv", gaps)
         write_csv(folder / "diagnostics.csv", diagnosed)
 
 
@@ -93,7 +96,7 @@ def claim(row: dict[str, Any]) -> str:
         return "failed"
     if row["estimator"] == "importance_weighted":
         return "stochastic lower bound" if row["diagnostics"]["converged"] else "bound, not converged"
-    return {"exact": "exact", "lower_bound": "lower bound", "parzen": "no bound"}[row["estimator"]]
+    return CLAIMS[row["estimator"]]
 
 
 def _bits(record: dict[str, Any], row: dict[str, Any]) -> dict[str, float]:
@@ -131,7 +134,7 @@ def bound_terms(records: list[dict[str, Any]]) -> pd.DataFrame:
     for record in records:
         for row in record["rows"]:
             for term, nats in row.get("diagnostics", {}).get("mean_terms", {}).items():
-                rows.append({**_identity(record), "term": term, "mean_nats": nats})
+                rows.append({**_identity({**record, **row}), "term": term, "mean_nats": nats})
     columns = ["dataset", "model", "kind", "n_levels", "seed", "term", "mean_nats"]
     return pd.DataFrame(rows, columns=columns).astype({"n_levels": "Int64"})
 
@@ -173,7 +176,7 @@ def diagnostics(records: list[dict[str, Any]]) -> pd.DataFrame:
             for name, value in row.get("diagnostics", {}).items():
                 if name != "mean_terms":
                     what = {"estimator": row["estimator"], "variant": row["variant"]}
-                    rows.append({**_identity(record), **what, "diagnostic": name, "value": value})
+                    rows.append({**_identity({**record, **row}), **what, "diagnostic": name, "value": value})
     columns = ["dataset", "model", "kind", "n_levels", "seed", "estimator", "variant", "diagnostic", "value"]
     return pd.DataFrame(rows, columns=columns).astype({"n_levels": "Int64"})
 

@@ -19,6 +19,7 @@ def likelihood_by_levels(material: Material) -> Figure:
     cascades = summary[(summary["kind"] == "cdae") & summary["estimator"].isin(ESTIMATORS)]
     for (model, estimator), rows in cascades.groupby(["model", "estimator"], sort=False):
         _errorbar(axes, rows, model, estimator, first=model == cascades["model"].iloc[0])
+    _markov_line(axes, summary)
     _reference_lines(axes, summary)
     n_levels = sorted(cascades["n_levels"].unique())
     axes.set_xscale("log", base=2)
@@ -44,6 +45,15 @@ def _errorbar(axes: Axes, rows: pd.DataFrame, model: str, estimator: str, *, fir
         linestyle="-" if first else "none", markerfacecolor=color if first else "white", linewidth=1.2, capsize=2,
         label=f"{model}, {_label(estimator, rows['n_importance_samples'].iloc[0])}",
     )  # fmt: skip
+
+
+def _markov_line(axes: Axes, summary: pd.DataFrame) -> None:
+    """The bound of the other model that the first cascade's denoiser makes."""
+    rows = summary[(summary["estimator"] == "markov_bound") & (summary["n_seeds"] > 0)]
+    if len(rows):
+        rows, color = rows[rows["model"] == rows["model"].iloc[0]], COLORS[4]
+        label = "same denoiser, Markov kernel"
+        axes.plot(rows["n_levels"], rows["mean_nats"], "--", color=color, alpha=0.6, linewidth=1.0, label=label)
 
 
 def _reference_lines(axes: Axes, summary: pd.DataFrame) -> None:
@@ -90,7 +100,8 @@ def by_updates(material: Material) -> Figure:
 
 def bound_terms(material: Material) -> Figure:
     """The lower bound of every cascade taken apart: what each level takes away from the reconstruction term."""
-    terms = material.terms[material.terms["kind"] == "cdae"]
+    own = material.summary.loc[material.summary["estimator"] == "lower_bound", "model"]
+    terms = material.terms[(material.terms["kind"] == "cdae") & material.terms["model"].isin(own)]
     terms = terms.groupby(["model", "n_levels", "term"], sort=False)["mean_nats"].mean().reset_index()
     models = list(terms[["model", "n_levels"]].drop_duplicates().itertuples(index=False))
     deepest = int(terms["n_levels"].max())

@@ -1,0 +1,189 @@
+"""The Markov bound of a cascade's denoiser against linear-Gaussian chains: log p(x_0) = E[bound] + gap."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cdae import bound, markov, objective
+from cdae.corruption import NoiseSchedule
+from cdae.model import CDAE
+from tests.helpers import assert_mean, level_mse, linear_cascade, mutated, seeded, shared_noise
+from tests.oracles.linear_markov import LinearMarkovChain
+
+TOLERANCE = 1e-10  # relative to the larger of 1 and the gap
+FIXED_CASES = [(0, 1, 1), (1, 3, 1), (2, 1, 4), (3, 5, 3), (4, 8, 6), (5, 20, 2), (6, 2, 10)]
+
+
+def point(seed: int, dim: int) -> np.ndarray:
+    return 1.5 * np.random.default_rng(seed).standard_normal(dim)
+
+
+def markov_chain(seed: int, dim: int, n_levels: int) -> tuple[CDAE, LinearMarkovChain]:
+    """A random linear cascade, far from any optimum, and the oracle of its Markov model, with v_i as first defined."""
+    model, cascade = linear_cascade(seed, dim, n_levels)
+    c, rho = cascade.corruption_std, cascade.reconstruction_std
+    g = c[:-1] ** 2 / c[1:] ** 2
+    variance = c[:-1] ** 2 * (1 - g) + (1 - g) ** 2 * (rho**2 - c[:-1] ** 2)
+    return model, LinearMarkovChain(cascade.matrix, cascade.bias, c, variance, cascade.prior_mean, cascade.prior_std)
+
+
+def expected_bound(model: CDAE, x: np.ndarray, module=markov) -> float:
+    """E[bound] at one point, exactly: its integrand is quadratic in the noise, one level at a time."""
+    return module.markov_bound_terms(model, *shared_noise(model, torch.from_numpy(x))).total.mean().item()
+
+
+def identity_error(model: CDAE, oracle: LinearMarkovChain, x: np.ndarray, module=markov) -> float:
+    gap = oracle.gap(x)
+    return abs(oracle.log_prob(x) - expected_bound(model, x, module) - gap) / max(1.0, gap)
+
+
+@pytest.mark.parametrize(("seed", "dim", "n_levels"), FIXED_CASES)
+def test_log_density_is_expected_bound_plus_gap(seed, dim, n_levels):
+    model, oracle = markov_chain(seed, dim, n_levels)
+    x = point(seed, dim)
+    assert identity_error(model, oracle, x) < TOLERANCE
+    assert oracle.gap(x) > 0
+
+
+MUTANTS = [
+    ("square()\n\n\ndef transition", "clone()\n\n\ndef transition"),  # c_i / c_{i+1} for its square
+    ("1.0 - kept_share(c)", "1.0 - kept_share(c).roll(1)"),
+    ("variance = g * ", "variance = "),
+    ("return ((1.0 - g) * variance)", "return (variance)"),
+    ("(1.0 - g) * reconstruction_std.double()", "reconstruction_std.double()"),
+    (".square()\n    return ((1", "\n    return ((1"),  # rho for rho^2
+    ("left = 1.0 - kept_share(c)", "left = kept_share(c)"),
+    ("c[i] * left[i].sqrt()", "c[i] * left[i]"),
+    ("kl_normal(left[i] * x,", "kl_normal(x,"),
+    ("left[i] * x_hat[i], std[i]", "left[i] * x_hat[i - 1], std[i]"),
+    ("log_normal(x, x_hat[0], std[0])", "log_normal(x, x_hat[0], std[1])"),
+    ("range(1, len(noisy))", "range(1, len(noisy) - 1)"),
+    ("kl_normal(x, c[-1], model", "kl_normal(x, c[-2], model"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), MUTANTS)
+def test_mutants_of_the_bound_break_the_identity(old, new):
+    """Every mistake is seen, by at least ten million times the tolerance."""
+    model, oracle = markov_chain(0, dim=4, n_levels=3)
+    assert identity_error(model, oracle, point(0, 4), mutated(markov, old, new)) > 1e7 * TOLERANCE
+
+
+def test_one_level_is_the_cascades_own_bound():
+    model, _ = linear_cascade(1, dim=3, n_levels=1)
+    x, noisy = shared_noise(model, torch.from_numpy(point(1, 3)))
+    own, other = bound.bound_terms(model, x, noisy), markov.markov_bound_terms(model, x, noisy)
+    torch.testing.assert_close(other.total, own.total, rtol=1e-14, atol=0)
+    assert other.level_kl.shape == own.level_kl.shape == (0, 6)
+
+
+def optimal_cascade(seed: int, n_levels: int) -> tuple[CDAE, Tensor]:
+    """A linear cascade with rho by Eq. 9 over a few points, and the points."""
+    model, _ = linear_cascade(seed, 3, n_levels)
+    xs = torch.from_numpy(np.stack([point(s, 3) for s in range(5)]))
+    model.reconstruction_std.copy_(objective.optimal_reconstruction_std(model.corruption_std, level_mse(model, xs)))
+    return model, xs
+
+
+def test_transition_variances_are_a_stationary_maximum_of_the_bound(monkeypatch):
+    """On the data that rho was fitted on: no gradient, and less on either side, at every level."""
+    model, xs = optimal_cascade(0, n_levels=4)
+    best = markov.transition_std(model.corruption_std, model.reconstruction_std)
+
+    def mean_bound(std: Tensor) -> Tensor:
+        monkeypatch.setattr(markov, "transition_std", lambda c, rho: std)
+        return torch.stack([markov.markov_bound_terms(model, *shared_noise(model, x)).total.mean() for x in xs]).mean()
+
+    std = best.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(mean_bound(std), std)
+    assert gradient.abs().max() < 1e-10
+    for level in range(4):
+        for factor in (0.99, 1.01):
+            changed = best.clone()
+            changed[level] *= factor
+            assert mean_bound(changed) < mean_bound(best) - 1e-5
+
+
+def test_first_transition_variance_is_the_mean_squared_error():
+    model, xs = optimal_cascade(1, n_levels=3)
+    std = markov.transition_std(model.corruption_std, model.reconstruction_std)
+    torch.testing.assert_close(std[0].square(), level_mse(model, xs)[0])
+
+
+class PosteriorMean(nn.Module):
+    """E[x_0 | x_i] of independent N(0, data_std^2), times `shrinkage`; without parameters."""
+
+    def __init__(self, data_std: Tensor, corruption_std: Tensor, shrinkage: float):
+        super().__init__()
+        self.data_var, self.corruption_std, self.shrinkage = data_std**2, corruption_std, shrinkage
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        noise_var = self.corruption_std[level, None].square()
+        return self.shrinkage * self.data_var / (self.data_var + noise_var) * x
+
+
+def gap_on_gaussian_data(data_std: list[float], n_levels: int, shrinkage: float = 1.0) -> float:
+    """E[log p(data) - bound], exactly, for the best denoiser with rho by Eq. 9; levels from 0.01 to 4."""
+    std, schedule = torch.tensor(data_std, dtype=torch.float64), NoiseSchedule.geometric(n_levels, 0.01, 4.0)
+    c = torch.tensor(schedule.corruption_std, dtype=torch.float64)
+    model = CDAE(PosteriorMean(std, c, shrinkage), schedule, data_mean=torch.zeros_like(std), data_std=std)
+    corner = len(std) ** 0.5 * torch.diag(std)
+    xs = torch.cat([corner, -corner])  # exact for the mean of a quadratic function of the data
+    model.reconstruction_std.copy_(objective.optimal_reconstruction_std(c, level_mse(model, xs)))
+    mean_bound = np.mean([expected_bound(model, x) for x in xs.numpy()])
+    return float(-0.5 * np.log(2 * np.pi * np.e * np.square(data_std)).sum() - mean_bound)
+
+
+def test_the_bound_is_exact_for_isotropic_gaussian_data_at_any_number_of_levels():
+    """The best denoiser's reverse kernel is then the forward process in reverse: where the cascade's own gap grows."""
+    for n_levels in (1, 3, 30):
+        assert gap_on_gaussian_data([0.7, 0.7], n_levels) == pytest.approx(0.0, abs=1e-10)
+
+
+def test_with_the_perfect_denoiser_the_gap_shrinks_as_levels_get_denser():
+    """Gaussian data of unequal variances, which an isotropic kernel matches in small steps only."""
+    gaps = [gap_on_gaussian_data([0.3, 1.0, 2.0], n_levels) for n_levels in (5, 20, 80, 320)]
+    assert all(a > 2.0 * b > 0 for a, b in pairwise(gaps))
+    assert gaps[-1] < 0.02 * gaps[0]
+
+
+def test_with_an_imperfect_denoiser_the_gap_stays():
+    gaps = [gap_on_gaussian_data([0.3, 1.0, 2.0], n_levels, shrinkage=0.9) for n_levels in (20, 80, 320)]
+    assert min(gaps) > 0.3
+
+
+def test_the_bound_is_an_unbiased_draw():
+    """The mean of many draws is the exact expectation, and the draw is that of the generator given."""
+    model, _ = linear_cascade(2, dim=3, n_levels=3)
+    x = point(2, 3)
+    many = torch.from_numpy(x).expand(20_000, -1)
+    draws = markov.markov_bound(model, many, generator=seeded(0)).total
+    assert_mean(draws.numpy(), expected_bound(model, x))
+    assert torch.equal(draws, markov.markov_bound(model, many, generator=seeded(0)).total)
+
+
+def test_float32_data_loses_nothing_that_matters():
+    model, _ = linear_cascade(3, dim=20, n_levels=4)
+    x, noisy = shared_noise(model, torch.from_numpy(point(3, 20)))
+    exact = markov.markov_bound_terms(model, x, noisy).total
+    model.denoiser.float()
+    rounded = markov.markov_bound_terms(model, x.float(), noisy.float()).total
+    assert rounded.dtype == torch.float64
+    torch.testing.assert_close(rounded, exact, rtol=1e-5, atol=0.0)
+
+
+def test_the_forward_process_has_the_cascades_marginals_and_is_the_oracles():
+    """q(x_k | x_0), then downwards: deviations of variance c_i^2, and covariances that the oracle takes as known."""
+    _, oracle = markov_chain(4, dim=1, n_levels=4)
+    c = oracle.corruption_std[1:]
+    covariance = np.array([[c[-1] ** 2]])
+    for low, high in zip(c[-2::-1], c[:0:-1], strict=True):
+        g = low**2 / high**2
+        cross = g * covariance[:1]
+        own = g * cross[:, :1] + low**2 * (1 - g)
+        covariance = np.block([[own, cross], [cross.T, covariance]])
+    np.testing.assert_allclose(np.diag(covariance), c**2)
+    np.testing.assert_allclose(oracle.inference_moments(np.zeros(1))[1], covariance)
