@@ -18,6 +18,16 @@ def squared_norm(x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
     return x.square().sum(-1, dtype=torch.float64)
 
 
+def weighted_squared_norm(x: Float[Tensor, "*batch dim"], weight: Tensor) -> Tensor:
+    """sum_j w_j x_j^2 over the last dimension in float64, with a weight per vector, (*batch,), or per entry.
+
+    Shapes broadcast to (*batch,) or to that of x; a weight per entry has as many axes as x.
+    """
+    if weight.dim() < x.dim():
+        return weight * squared_norm(x)
+    return (weight.double() * x.square()).sum(-1)
+
+
 def sum_over_dim(values: Tensor, dim: int) -> Tensor:
     """Sum over the last dimension in float64; a value of shape () counts once for each of the `dim` dimensions."""
     return values.double().expand(*values.shape[:-1], dim).sum(-1)

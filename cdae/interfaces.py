@@ -59,7 +59,7 @@ class Cascade(Protocol):
     """The numbers and the network that Eqs. 4 to 11 are written in."""
 
     corruption_std: Tensor  # (k+1,), first entry 0
-    reconstruction_std: Tensor  # (k,)
+    reconstruction_std: Tensor  # (k,), or (k, dim) with a variance per pixel
     prior_mean: Tensor  # (dim,)
     prior_std: Tensor  # (dim,)
 
@@ -141,7 +141,9 @@ class Layered(Protocol):
     """Has corruption levels that can be shown one by one."""
 
     corruption_std: Tensor  # (k+1,)
-    reconstruction_std: Tensor  # (k,)
+
+    @property
+    def pooled_reconstruction_std(self) -> Float[Tensor, "k"]: ...
 
     def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Tensor: ...
 

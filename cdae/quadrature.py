@@ -48,7 +48,7 @@ class Quadrature:
 @torch.no_grad()
 def log_density(model: Cascade, x: Float[Tensor, "n 1"]) -> Float[Tensor, "n"]:
     """log p(x) in nats, as float64."""
-    stds = model.reconstruction_std.tolist()
+    stds = model.reconstruction_std.flatten().tolist()  # of one pixel
     step = min(*stds, model.prior_std.item()) / POINTS_PER_STD
     grid = _grid(model.prior_mean, model.prior_std.item(), step)
     log_p = log_normal(grid, model.prior_mean, model.prior_std)

@@ -43,8 +43,8 @@ def enumerated(model, proposal, x, latents, reconstructions) -> np.ndarray:
     )
 
 
-def assert_average_of_all_paths(module, proposal, distance, monkeypatch, conditional=False) -> None:
-    model, _ = linear_cascade(0, DIM, K)
+def assert_average_of_all_paths(module, proposal, distance, monkeypatch, conditional=False, **options) -> None:
+    model, _ = linear_cascade(0, DIM, K, **options)
     rng = np.random.default_rng(1)
     x = distance + torch.from_numpy(rng.standard_normal((N, DIM)))
     truth = torch.from_numpy(rng.standard_normal((K, N, DIM))) if conditional else None
@@ -68,6 +68,11 @@ def assert_average_of_all_paths(module, proposal, distance, monkeypatch, conditi
 def test_estimate_is_the_log_of_the_average_weight_of_all_paths(proposal, distance, conditional, monkeypatch):
     """Pins every factor, its level, its constant and its sign; far away all weights are below the smallest float."""
     assert_average_of_all_paths(all_pairs, proposal, distance, monkeypatch, conditional)
+
+
+@pytest.mark.parametrize("proposal", [Paper(), Widened()])
+def test_estimate_is_the_average_of_all_paths_with_a_variance_per_pixel(proposal, monkeypatch):
+    assert_average_of_all_paths(all_pairs, proposal, 0.0, monkeypatch, True, reconstruction="per_pixel")
 
 
 @pytest.mark.parametrize("states", [1, 2 * M])

@@ -36,9 +36,11 @@ FINITE = guided([0.8, 0.7], [0.6, 1.1])  # weights of finite variance for the ca
 PROPOSALS = [pytest.param(p, id=type(p).__name__) for p in (Paper(), Widened(), UNEVEN)]
 
 
-def assert_product_of_average_weights(module, proposal, distance, monkeypatch, conditional=False) -> np.ndarray:
+def assert_product_of_average_weights(
+    module, proposal, distance, monkeypatch, conditional=False, **options
+) -> np.ndarray:
     """The estimate is the oracle's at the recorded states, reconstructions and ancestors; says what was resampled."""
-    model, _ = linear_cascade(0, DIM, K)
+    model, _ = linear_cascade(0, DIM, K, **options)
     rng = np.random.default_rng(1)
     x = distance + torch.from_numpy(rng.standard_normal((N, DIM)))
     truth = torch.from_numpy(rng.standard_normal((K, N, DIM))) if conditional else None
@@ -76,6 +78,11 @@ def assert_product_of_average_weights(module, proposal, distance, monkeypatch, c
 def test_estimate_is_the_product_of_average_weights(proposal, distance, conditional, monkeypatch):
     """Pins every factor, its level and its sign, what follows an ancestor, and when weights start afresh."""
     assert_product_of_average_weights(sequential, proposal, distance, monkeypatch, conditional)
+
+
+@pytest.mark.parametrize("proposal", PROPOSALS)
+def test_estimate_is_the_product_of_average_weights_with_a_variance_per_pixel(proposal, monkeypatch):
+    assert_product_of_average_weights(sequential, proposal, 0.0, monkeypatch, True, reconstruction="per_pixel")
 
 
 def test_examples_are_resampled_one_by_one(monkeypatch):

@@ -41,9 +41,9 @@ class Draws:
 
 
 def all_paths(draws: Draws, std: np.ndarray) -> float:
-    """log of the average over all m^k paths of p(path) / q(path), q(x_i | x_0) = N(x_0, std_i^2), std (k,)."""
+    """log of the average over all m^k paths of p(path) / q(path), q(x_i | x_0) = N(x_0, std_i^2), std (k, ...)."""
     k, m = draws.latents.shape[:2]
-    log_q = norm.logpdf(draws.latents, draws.x, std[:, None, None]).sum(-1)
+    log_q = norm.logpdf(draws.latents, draws.x, std.reshape(k, 1, -1)).sum(-1)
     weights = [
         draws.log_joint(path) - sum(log_q[i, j] for i, j in enumerate(path)) for path in product(range(m), repeat=k)
     ]
