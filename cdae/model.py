@@ -1,6 +1,6 @@
 """The Cascading Denoising Auto-Encoder: p(x_k) prod_{i=0}^{k-1} p(x_i | x_{i+1}) (Eqs. 1, 3, 5).
 
-The prior is N(mu, s^2) per pixel and every transition is N(r(x_{i+1}), rho_i^2 I), with one denoiser r shared by all
+The prior is Gaussian (`prior`) and every transition is N(r(x_{i+1}), rho_i^2 I), with one denoiser r shared by all
 levels; optionally rho_i has a value of its own for every pixel. The inference side is plain corruption (`corruption`).
 k = 1 is the paper's single DAE as a directed model.
 Not here: the bound, the importance weights and the losses, which are pure functions of a cascade in modules of their
@@ -20,6 +20,7 @@ from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, mlp
 from cdae.gaussian import squared_norm, standard_normal
 from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
+from cdae.prior import KINDS, DiagonalPrior, FullPrior
 
 CHUNK_ROWS = 1_000  # examples per forward pass; a constant, because results depend on it in their last bits
 LOSSES = ("shrunk", "shrunk_uniform", "full")
@@ -34,18 +35,22 @@ class CDAE(nn.Module):
         schedule: the corruption levels c_1 < ... < c_k, in data units.
         data_mean, data_std: (dim,), moments of the training data; they fix the prior in closed form,
             mu = mean and s^2 = std^2 + c_k^2, which is the minimiser of the third term of Eq. 6.
+        prior: "diagonal", "isotropic" (std^2 is pooled over pixels) or "full"; see `prior`.
+        data_covariance: (dim, dim), of the training data; for a full prior.
         loss: "shrunk" (Eqs. 7-8), "shrunk_uniform" or "full" (Eq. 6); see `objective`.
         reconstruction: "isotropic", one rho_i for all pixels, reconstruction_std (k,); or "per_pixel", (k, dim).
         variance_floor: the least value of rho^2, in squared data units; see `data.DataSummary`.
 
     Raises:
-        ValueError: for an unknown loss or reconstruction, or a data_std that is negative or not finite.
+        ValueError: for an unknown loss, reconstruction or prior, a full prior without data_covariance, or a data_std
+            that is negative or not finite.
     """
 
     corruption_std: Tensor
     reconstruction_std: Tensor
     prior_mean: Tensor
     prior_std: Tensor
+    prior_factor: Tensor  # of a full prior alone
 
     def __init__(
         self,
@@ -57,11 +62,15 @@ class CDAE(nn.Module):
         loss: str = "shrunk",
         reconstruction: str = "isotropic",
         variance_floor: float = 0.0,
+        prior: str = "diagonal",
+        data_covariance: Float[Tensor, "dim dim"] | None = None,
     ):
         super().__init__()
-        for name, got, known in [("loss", loss, LOSSES), ("reconstruction", reconstruction, RECONSTRUCTIONS)]:
-            if got not in known:
-                raise ValueError(f"{name}: got {got!r}, expected one of {', '.join(known)}")
+        _check_known("loss", loss, LOSSES)
+        _check_known("reconstruction", reconstruction, RECONSTRUCTIONS)
+        _check_known("prior", prior, KINDS)
+        if (prior == "full") != (data_covariance is not None):
+            raise ValueError(f"data_covariance: expected for a full prior, and for no other; the prior is {prior!r}")
         if not (data_std.isfinite().all() and (data_std >= 0).all()):
             raise ValueError("data_std: got a negative or infinite entry, expected standard deviations of the data")
         self.denoiser, self.loss_name = denoiser, loss
@@ -70,7 +79,12 @@ class CDAE(nn.Module):
         data_variance = data_std.double().square()
         self.register_buffer("corruption_std", c)
         self.register_buffer("prior_mean", data_mean.double())
-        self.register_buffer("prior_std", (data_variance + c[-1] ** 2).sqrt())
+        prior_variance = data_variance.mean().expand_as(data_variance) if prior == "isotropic" else data_variance
+        self.register_buffer("prior_std", (prior_variance + c[-1] ** 2).sqrt())
+        self.has_full_prior = data_covariance is not None
+        if data_covariance is not None:
+            corrupted = data_covariance.double() + c[-1] ** 2 * torch.eye(len(data_std), dtype=torch.float64)
+            self.register_buffer("prior_factor", torch.linalg.cholesky(corrupted))
         # Until the first refit: the error of a denoiser that always answers the data's mean.
         mse = data_variance if self.per_pixel else data_variance.mean()
         self.register_buffer("reconstruction_std", self._optimal_std(mse.expand(schedule.n_levels, *mse.shape)))
@@ -90,7 +104,7 @@ class CDAE(nn.Module):
             denoiser = ConditionedDenoiser(network, scale, k)
         else:
             denoiser = BlindDenoiser(mlp(dim, options["hidden_sizes"], dim, generator=generator), scale)
-        reconstruction = options.get("reconstruction", "isotropic")
+        reconstruction, prior = options.get("reconstruction", "isotropic"), options.get("prior", "diagonal")
         return cls(
             denoiser,
             schedule,
@@ -99,11 +113,20 @@ class CDAE(nn.Module):
             loss=options["loss"],
             reconstruction=reconstruction,
             variance_floor=data.variance_floor if reconstruction == "per_pixel" else 0.0,
+            prior=prior,
+            data_covariance=training_set.covariance() if prior == "full" else None,
         )
 
     @property
     def n_levels(self) -> int:
         return len(self.reconstruction_std)
+
+    @property
+    def prior(self) -> DiagonalPrior | FullPrior:
+        """p(x_k)."""
+        if self.has_full_prior:
+            return FullPrior(self.prior_mean, self.prior_factor)
+        return DiagonalPrior(self.prior_mean, self.prior_std)
 
     @property
     def pooled_reconstruction_std(self) -> Float[Tensor, "k"]:
@@ -180,9 +203,8 @@ class CDAE(nn.Module):
         return torch.stack(path)
 
     def _sample_prior(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
-        like, shape = next(self.denoiser.parameters(), self.prior_mean), (n_samples, len(self.prior_mean))
-        x = self.prior_mean + self.prior_std * standard_normal(self.prior_mean, *shape, generator=generator)
-        return x.to(like.dtype)
+        like = next(self.denoiser.parameters(), self.prior_mean)
+        return self.prior.sample(n_samples, generator=generator).to(like.dtype)
 
     @torch.no_grad()
     def _step_down(
@@ -220,3 +242,8 @@ class CDAE(nn.Module):
         """r(x) of states that are all at one level."""
         parts = [self.denoiser(part, torch.full((len(part),), level, device=x.device)) for part in x.split(CHUNK_ROWS)]
         return torch.cat(parts)
+
+
+def _check_known(name: str, got: str, known: tuple[str, ...]) -> None:
+    if got not in known:
+        raise ValueError(f"{name}: got {got!r}, expected one of {', '.join(known)}")

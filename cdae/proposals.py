@@ -107,19 +107,21 @@ def n_levels(model: Cascade) -> int:
 
 
 def variance_ratios(model: Cascade, proposal: Proposal) -> Float[Tensor, "k"]:
-    """Variance of p's transition to x_i over the proposal's, i = 1 .. k, of the pixel where it is largest.
+    """Variance of p's transition to x_i over the proposal's, i = 1 .. k, of the pixel where it is largest; at the top,
+    of the direction where it is.
 
     With a bounded denoiser the importance weights have finite variance if and only if every ratio is below 2.
     """
-    transitions, std = [*model.reconstruction_std[1:], model.prior_std], proposal.std(model)
-    return torch.stack([(p / q).max() for p, q in zip(transitions, std, strict=True)]).square()
+    std = proposal.std(model)
+    ratios = [(p / q).max() for p, q in zip(model.reconstruction_std[1:], std[:-1], strict=True)]
+    return torch.stack([*ratios, model.prior.largest_ratio(std[-1])]).square()
 
 
 def log_joint(
     model: Cascade, x: Float[Tensor, "n dim"], latents: Float[Tensor, "k n dim"], x_hat: Float[Tensor, "k n dim"]
 ) -> Float[Tensor, "n"]:
     """log p(x_0, x_1, ..., x_k) in nats, with x_hat[i] = r(x_{i+1})."""
-    total = log_normal(latents[-1], model.prior_mean, model.prior_std)
+    total = model.prior.log_prob(latents[-1])
     for state, mean, rho in zip([x, *latents[:-1]], x_hat, model.reconstruction_std, strict=True):
         total = total + log_normal(state, mean, rho)
     return total

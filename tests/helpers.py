@@ -34,7 +34,7 @@ class LinearDenoiser(nn.Module):
 
 
 def linear_cascade(
-    seed: int, dim: int, n_levels: int, *, reconstruction: str = "isotropic"
+    seed: int, dim: int, n_levels: int, *, reconstruction: str = "isotropic", prior: str = "diagonal"
 ) -> tuple[CDAE, LinearGaussianCascade]:
     """A random linear-Gaussian cascade, far from any optimum, and its oracle."""
     rng = np.random.default_rng(seed)
@@ -42,17 +42,30 @@ def linear_cascade(
     bias = rng.standard_normal(dim)
     schedule = NoiseSchedule((0.0, *np.cumsum(rng.uniform(0.2, 0.7, n_levels)).tolist()))
     data_mean, data_std = rng.standard_normal(dim), rng.uniform(0.3, 2.0, dim)
+    covariance = correlated(seed, data_std)
     model = CDAE(
         LinearDenoiser(matrix, bias),
         schedule,
         data_mean=torch.from_numpy(data_mean),
         data_std=torch.from_numpy(data_std),
         reconstruction=reconstruction,
+        prior=prior,
+        data_covariance=torch.from_numpy(covariance) if prior == "full" else None,
     )
     rho = rng.uniform(0.4, 2.0, model.reconstruction_std.shape)
     model.reconstruction_std.copy_(torch.from_numpy(rho))
     c = np.array(schedule.corruption_std)
-    return model, LinearGaussianCascade(matrix, bias, c, rho, data_mean, np.sqrt(data_std**2 + c[-1] ** 2))
+    variance = {"diagonal": data_std**2, "isotropic": np.full(dim, (data_std**2).mean()), "full": data_std**2}[prior]
+    top = covariance + c[-1] ** 2 * np.eye(dim) if prior == "full" else None
+    return model, LinearGaussianCascade(matrix, bias, c, rho, data_mean, np.sqrt(variance + c[-1] ** 2), top)
+
+
+def correlated(seed: int, std: np.ndarray) -> np.ndarray:
+    """A random covariance (d, d) with these standard deviations."""
+    root = np.random.default_rng(10_000 + seed).standard_normal((len(std), len(std)))
+    covariance = root @ root.T
+    scale = std / np.sqrt(np.diag(covariance))
+    return scale[:, None] * covariance * scale
 
 
 class TwoModeDenoiser(nn.Module):

@@ -18,6 +18,7 @@ from cdae.paths import CascadePath, PriorPath, linear_schedule
 from tests.helpers import (
     LinearDenoiser,
     assert_mean,
+    correlated,
     finite_variance_cascade,
     level_mse,
     mutated,
@@ -37,7 +38,7 @@ def quiet(line: str) -> None:
 
 
 def fitted_cascade(
-    seed: int, dim: int, n_levels: int, reconstruction: str = "isotropic"
+    seed: int, dim: int, n_levels: int, reconstruction: str = "isotropic", prior: str = "diagonal"
 ) -> tuple[CDAE, LinearGaussianCascade, torch.Tensor]:
     """A random linear denoiser near the optimum of its data, with rho by Eq. 9; its oracle; its data."""
     rng = np.random.default_rng(seed)
@@ -47,13 +48,16 @@ def fitted_cascade(
     matrix = np.diag(std**2 / (std**2 + typical**2)) + 0.1 * rng.standard_normal((dim, dim)) / np.sqrt(dim)
     bias = mean - matrix @ mean
     moments = {"data_mean": torch.from_numpy(mean), "data_std": torch.from_numpy(std)}
-    model = CDAE(LinearDenoiser(matrix, bias), schedule, **moments, reconstruction=reconstruction)
+    covariance = correlated(seed, std)
+    moments |= {"data_covariance": torch.from_numpy(covariance)} if prior == "full" else {}
+    model = CDAE(LinearDenoiser(matrix, bias), schedule, **moments, reconstruction=reconstruction, prior=prior)
     xs = torch.from_numpy(mean + std * rng.standard_normal((200, dim)))
     mse = pixel_mse(model, xs) if reconstruction == "per_pixel" else level_mse(model, xs)
     rho = optimal_reconstruction_std(model.corruption_std, mse)
     model.reconstruction_std.copy_(rho)
     c = np.array(schedule.corruption_std)
-    return model, LinearGaussianCascade(matrix, bias, c, rho.numpy(), mean, model.prior_std.numpy()), xs
+    top = covariance + c[-1] ** 2 * np.eye(dim) if prior == "full" else None
+    return model, LinearGaussianCascade(matrix, bias, c, rho.numpy(), mean, model.prior_std.numpy(), top), xs
 
 
 def estimators(model: CDAE, xs: torch.Tensor) -> dict[str, sandwich.TwoSided]:
@@ -106,7 +110,7 @@ def errors_and_flag(estimator, x, latents, exact) -> tuple[float, bool]:
 
 
 SMALL = [(0, 1, 1), (1, 1, 2), (2, 1, 3), (3, 2, 1), (4, 2, 2), (5, 2, 3), (6, 1, 3), (7, 2, 3)]
-VARIANTS = [(5, 2, 3, "per_pixel"), (8, 3, 2, "per_pixel")]
+VARIANTS = [(5, 2, 3, "per_pixel"), (8, 3, 2, "per_pixel", "full"), (9, 2, 3, "isotropic", "full")]
 LARGE = [(20, 5, 4), (21, 10, 3), (22, 20, 1), (23, 20, 10), (24, 20, 5), (25, 8, 8), (26, 15, 2)]
 
 
