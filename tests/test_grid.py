@@ -60,6 +60,8 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("models.dae-walkback.corruption_std", -1.0, ["models.dae-walkback.corruption_std", "-1.0"]),
         ("models.cdae.loss", "shrink", ["models.cdae.loss", "'shrink'", "'shrunk'"]),
         ("models.cdae.reconstruction", "perpixel", ["models.cdae.reconstruction", "'perpixel'", "'per_pixel'"]),
+        ("models.cdae.prior", "ful", ["models.cdae.prior", "'ful'", "'full'"]),
+        ("models.vae.reconstruction", "perpixel", ["models.vae.reconstruction", "'perpixel'", "'per_pixel'"]),
         ("seeds", [], ["seeds", "[]"]),
         ("certify.n_points_of", {"cdae-k4": 5}, ["certify.n_points_of", "'cdae-k4'", "did you mean 'cdae-k3'"]),
         ("certify.annealing.n_distribution", 5, ["certify.annealing", "did you mean 'n_distributions'"]),
