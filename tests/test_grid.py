@@ -66,6 +66,9 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("certify.n_points_of", {"cdae-k4": 5}, ["certify.n_points_of", "'cdae-k4'", "did you mean 'cdae-k3'"]),
         ("certify.annealing.n_distribution", 5, ["certify.annealing", "did you mean 'n_distributions'"]),
         ("datasets.digits", {"loader": "npz", "path": "nowhere.npz"}, ["'nowhere.npz'", "expected an existing"]),
+        ("datasets.digits", {"loader": "digits", "allow_discrete": True}, ["datasets.digits.allow_discrete", "npz"]),
+        ("datasets.digits", {"loader": "digits", "path": "x.npz"}, ["datasets.digits.path", "'digits'", "remove it"]),
+        ("datasets.digits", {"loader": "npz", "allow_discrete": "yes"}, ["datasets.digits.allow_discrete", "'yes'"]),
         ("results_dir", "/dev/null/results", ["results_dir", "/dev/null", "not a folder"]),
     ],
 )
