@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cdae.data import TrainingSet
 from cdae.denoiser import DataScale, mlp
 from cdae.gaussian import kl_normal, log_normal, standard_normal
-from cdae.interfaces import BoundTerms, SampleSet
+from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
 
 CHUNK_ROWS = 1_000
 RECONSTRUCTIONS = ("isotropic", "per_pixel")
@@ -53,8 +53,9 @@ class VAE(nn.Module):
         self.data_scale, self.latent_dim = data_scale, latent_dim
         self.encoder = mlp(dim, hidden_sizes, 2 * latent_dim, generator=generator)
         self.decoder = mlp(latent_dim, hidden_sizes[::-1], dim, generator=generator)
+        self.per_pixel = reconstruction == "per_pixel"
         log_std = data_scale.std.log()
-        self.log_std = nn.Parameter(log_std.repeat(dim) if reconstruction == "per_pixel" else log_std)
+        self.log_std = nn.Parameter(log_std.repeat(dim) if self.per_pixel else log_std)
         self.min_log_std = 0.5 * math.log(variance_floor) if variance_floor > 0.0 else -math.inf
 
     @classmethod
@@ -107,12 +108,30 @@ class VAE(nn.Module):
         return self.log_likelihood(x, latents) + log_prior - log_normal(latents, mean, std)
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
-        """Put a log_std that has gone below the floor back on it, where it has a gradient again.
+        """Set s per pixel to the maximiser of the bound, s_j^2 = E (x - f(z))_j^2 with z ~ q(z | x), or to its floor.
 
-        All parameters of a VAE are learned by gradients, and without a floor nothing changes.
+        Gradients move it between refits; alone they would take too long from the data's variance to that of a constant
+        pixel. A single s is left to them, and nothing changes.
+
+        Raises:
+            DivergenceError: if the decoder's answers are not finite.
         """
+        if not self.per_pixel:
+            return
+        mse = self.pixel_mse(x, generator=generator)
+        if not mse.isfinite().all():
+            raise DivergenceError(f"mean squared error {mse.mean().item()} of the decoder")
         with torch.no_grad():
-            self.log_std.clamp_(min=self.min_log_std)
+            self.log_std.copy_((0.5 * mse.log()).clamp(min=self.min_log_std))
+
+    @torch.no_grad()
+    def pixel_mse(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "dim"]:
+        """E (x - f(z))_j^2 of every pixel j, over the examples and one z ~ q(z | x) of each."""
+        total = x.new_zeros(x.shape[1], dtype=torch.float64)
+        for chunk in x.split(CHUNK_ROWS):
+            residual = chunk - self.decode(self.infer(chunk, generator=generator))
+            total += residual.square().sum(0, dtype=torch.float64)
+        return total / len(x)
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
         """Minus the bound, a mean over the batch in nats."""
