@@ -6,7 +6,8 @@ import torch
 
 from cdae import bound, gaussian, objective, proposals, quadrature
 from cdae.corruption import NoiseSchedule
-from cdae.data import TrainingSet
+from cdae.data import TrainingSet, prepare
+from cdae.datasets import digits
 from cdae.gaussian import sum_over_dim
 from cdae.interfaces import Layered
 from cdae.model import CDAE
@@ -21,6 +22,8 @@ from tests.helpers import (
     shared_noise,
 )
 from tests.oracles import proposals as oracles
+from workflow.scripts import tabulate
+from workflow.scripts.evaluate import Evaluation
 
 DIM, N_LEVELS = 3, 4
 POINTS = torch.from_numpy(np.random.default_rng(0).standard_normal((5, DIM)))
@@ -156,6 +159,27 @@ def test_level_errors_are_the_means_of_pixel_errors_and_pooled_stds_of_their_squ
     assert torch.equal(isotropic.pooled_reconstruction_std, isotropic.reconstruction_std)
     torch.testing.assert_close(
         objective.level_weights(model.reconstruction_std), objective.level_weights(isotropic.reconstruction_std)
+    )
+
+
+def test_evaluation_records_root_mean_squares_over_pixels(tmp_path):
+    """Every estimator runs, and levels.csv has one row per level."""
+    prepare(digits.load(), "digits", tmp_path / "data.npz")
+    identity = {"base_seed": 1, "dataset": "digits", "model": "m", "family": "m", "seed": 0}
+    few = {"lower_bound": {"n_draws": 1}, "importance_weighted": {"n_importance_samples": 2, "n_points": 5}}
+    few |= {"parzen": {"n_samples": 20}}
+    evaluation = Evaluation(
+        {**identity, "options": OPTIONS | {"kind": "cdae"}, "estimators": few}, tmp_path / "data.npz"
+    )
+    model = evaluation.build()
+    model.refit(evaluation.data.test, generator=seeded(0))
+    evaluation.measure(model, evaluation.estimators())
+    assert [row["status"] for row in evaluation.rows] == ["ok"] * 4
+    table = tabulate.levels([evaluation.record() | {"n_updates": 0}])
+    expected = model.reconstruction_std.square().mean(1).sqrt()
+    np.testing.assert_allclose(table["reconstruction_std"], expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        table["reconstruction_std"] ** 2, [0.0, *table["corruption_std"][:-1] ** 2] + table["mse_test"], rtol=0.05
     )
 
 
