@@ -125,7 +125,7 @@ class TrainingSet:
             mean, variance = mean / self.n_intensity_levels, variance / self.n_intensity_levels**2
         pooled = variance.mean()
         # A pixel that is constant in training could be given a variance of 0, and its test examples a density without
-        # bound. With levels, the noise within a level cannot be foreseen, so no honest variance lies below its own.
+        # bound. With levels, corruption wider than one hides the noise within it: no honest variance is below its own.
         floor = SMALLEST_SHARE * pooled.item() if self.n_intensity_levels is None else self.n_intensity_levels**-2 / 12
         return DataSummary(mean, variance.sqrt(), pooled.sqrt().item(), self.unit_interval, floor)
 
