@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdae.data import TrainingSet
-from cdae.gaussian import log_normal, standard_normal
+from cdae.gaussian import log_normal_full, standard_normal
 from cdae.interfaces import SampleSet
 
 SINGULAR = 1e-10  # share of a dimension's variance that the dimensions before it must leave unexplained
@@ -96,9 +96,7 @@ class ExactGaussian(nn.Module, ABC):
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
         """Exact log density in nats."""
-        whitened = torch.linalg.solve_triangular(self.factor, (x - self.mean).T, upper=False).T
-        log_volume = self.factor.diagonal().log().sum()
-        return log_normal(whitened, torch.zeros_like(self.mean), torch.ones_like(self.mean)) - log_volume
+        return log_normal_full(x, self.mean, self.factor)
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         noise = standard_normal(self.mean, n_samples, len(self.mean), generator=generator)

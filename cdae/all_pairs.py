@@ -81,7 +81,7 @@ def _log_mean_weight(
         if true_latents is not None:
             state[:, 0] = true_latents[level - 1] - x
         if log_b is None:
-            log_p = log_normal(origin + state, model.prior_mean, model.prior_std)
+            log_p = model.prior.log_prob(origin + state)
         else:
             log_p = _log_mean_transition(state, x_hat, rho[level], log_b)
         log_b = log_p - log_normal(state, torch.zeros_like(x[0]), std[level - 1])

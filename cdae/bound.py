@@ -26,7 +26,7 @@ def bound_terms(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, 
     c, rho = model.corruption_std, model.reconstruction_std
     reconstruction = log_normal(x, x_hat[0], rho[0])
     level_kl = [kl_normal(x, c[i], x_hat[i], rho[i]) for i in range(1, len(noisy))]
-    prior_kl = kl_normal(x, c[-1], model.prior_mean, model.prior_std)
+    prior_kl = model.prior.kl_from(x, c[-1])
     return BoundTerms(reconstruction, torch.stack(level_kl) if level_kl else prior_kl.new_zeros(0, len(x)), prior_kl)
 
 

@@ -63,6 +63,11 @@ class NoiseSchedule:
         return cls((0.0, *(at(i / (n_levels - 1)) for i in range(n_levels))))
 
 
+def per_level(values: Float[Tensor, "k"], like: Tensor) -> Tensor:
+    """A number per level, in the shape in which it goes with `like`, (k,) or (k, dim): (k,) or (k, 1)."""
+    return values if like.dim() == 1 else values[:, None]
+
+
 SCHEDULES = {"geometric": NoiseSchedule.geometric, "linear": NoiseSchedule.linear}
 
 

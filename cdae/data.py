@@ -19,6 +19,7 @@ from cdae.seeds import seed_from
 
 SPLITS = ("train", "validation", "test")
 COVARIANCE_ROWS = 5_000  # examples in double precision at a time
+SMALLEST_SHARE = 1e-6  # of the pooled variance, that the variance of a pixel without levels is taken to have at least
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,17 @@ def prepare(raw: RawData, name: str, path: str | Path) -> None:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """Moments of a training set: mean and std per pixel (dim,), the std pooled over pixels about their own means."""
+    """Moments of a training set: mean and std per pixel (dim,), the std pooled over pixels about their own means.
+
+    `variance_floor` is the least variance that a model may give a pixel: that of the dequantization noise,
+    (1/L)^2 / 12, or for data without levels a tiny share of the pooled variance.
+    """
 
     mean: Float[Tensor, "dim"]
     std: Float[Tensor, "dim"]
     pooled_std: float
     unit_interval: bool
+    variance_floor: float
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,11 @@ class TrainingSet:
         if self.n_intensity_levels is not None:
             mean, variance = mean + 0.5, variance + 1.0 / 12.0
             mean, variance = mean / self.n_intensity_levels, variance / self.n_intensity_levels**2
-        return DataSummary(mean, variance.sqrt(), variance.mean().sqrt().item(), self.unit_interval)
+        pooled = variance.mean()
+        # A pixel that is constant in training could be given a variance of 0, and its test examples a density without
+        # bound. With levels, corruption wider than one hides the noise within it: no honest variance is below its own.
+        floor = SMALLEST_SHARE * pooled.item() if self.n_intensity_levels is None else self.n_intensity_levels**-2 / 12
+        return DataSummary(mean, variance.sqrt(), pooled.sqrt().item(), self.unit_interval, floor)
 
     def covariance(self) -> Float[Tensor, "dim dim"]:
         """Covariance of the dequantized data, float64: that of the levels, with the noise's 1/12 on the diagonal."""

@@ -18,6 +18,16 @@ def squared_norm(x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
     return x.square().sum(-1, dtype=torch.float64)
 
 
+def weighted_squared_norm(x: Float[Tensor, "*batch dim"], weight: Tensor) -> Tensor:
+    """sum_j w_j x_j^2 over the last dimension in float64, with a weight per vector, (*batch,), or per entry.
+
+    Shapes broadcast to (*batch,) or to that of x; a weight per entry has as many axes as x.
+    """
+    if weight.dim() < x.dim():
+        return weight * squared_norm(x)
+    return (weight.double() * x.square()).sum(-1)
+
+
 def sum_over_dim(values: Tensor, dim: int) -> Tensor:
     """Sum over the last dimension in float64; a value of shape () counts once for each of the `dim` dimensions."""
     return values.double().expand(*values.shape[:-1], dim).sum(-1)
@@ -51,6 +61,29 @@ def kl_normal(
     ratio = std_q.double() / std_p.double()
     spread = sum_over_dim(0.5 * (ratio.square() - 1.0) - ratio.log(), dim)
     return spread + 0.5 * squared_norm((mean_q - mean_p) / std_p)
+
+
+def whiten(x: Float[Tensor, "*batch dim"], mean: Tensor, factor: Float[Tensor, "dim dim"]) -> Tensor:
+    """z with x = mean + factor z, for a factor that is lower triangular."""
+    return torch.linalg.solve_triangular(factor, (x - mean).mT, upper=False).mT
+
+
+def log_normal_full(
+    x: Float[Tensor, "*batch dim"], mean: Float[Tensor, "dim"], factor: Float[Tensor, "dim dim"]
+) -> Float[Tensor, "*batch"]:
+    """log N(x; mean, factor factor^T), with factor lower triangular and in float64."""
+    whitened, log_volume = whiten(x, mean, factor), factor.diagonal().log().sum()
+    return log_normal(whitened, torch.zeros_like(mean), torch.ones_like(mean)) - log_volume
+
+
+def kl_normal_full(
+    mean_q: Float[Tensor, "n dim"], std_q: Tensor, mean_p: Float[Tensor, "dim"], factor: Float[Tensor, "dim dim"]
+) -> Float[Tensor, "n"]:
+    """KL(N(mean_q, std_q^2), N(mean_p, factor factor^T)), std_q of shape () or (dim,), factor as in the density."""
+    dim, std_q = len(mean_p), std_q.double().expand_as(mean_p)
+    ratio = torch.linalg.solve_triangular(factor, std_q.diag(), upper=False)  # its square is tr(S_p^-1 S_q)
+    spread = 0.5 * (ratio.square().sum() - dim) + factor.diagonal().log().sum() - std_q.log().sum()
+    return spread + 0.5 * squared_norm(whiten(mean_q, mean_p, factor))
 
 
 def log_mean_exp(log_values: Float[Tensor, "m *batch"]) -> Float[Tensor, "*batch"]:

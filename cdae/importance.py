@@ -18,7 +18,7 @@ def log_weights(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, 
     x_hat = model.denoise(noisy)  # x_hat[i] = r(x_{i+1})
     c, rho = model.corruption_std, model.reconstruction_std
     levels = [x, *noisy]
-    total = log_normal(noisy[-1], model.prior_mean, model.prior_std)
+    total = model.prior.log_prob(noisy[-1])
     for i in range(len(noisy)):
         total = total + log_normal(levels[i], x_hat[i], rho[i]) - log_normal(levels[i + 1], x, c[i + 1])
     return total

@@ -55,13 +55,29 @@ class Estimate:
 
 
 @runtime_checkable
+class Prior(Protocol):
+    """p(x_k) of a cascade, a Gaussian."""
+
+    def log_prob(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]: ...
+
+    def kl_from(self, mean: Float[Tensor, "n dim"], std: Tensor) -> Float[Tensor, "n"]: ...
+
+    def sample(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]: ...
+
+    def largest_ratio(self, std: Tensor) -> Float[Tensor, ""]: ...
+
+
+@runtime_checkable
 class Cascade(Protocol):
     """The numbers and the network that Eqs. 4 to 11 are written in."""
 
     corruption_std: Tensor  # (k+1,), first entry 0
-    reconstruction_std: Tensor  # (k,)
+    reconstruction_std: Tensor  # (k,), or (k, dim) with a variance per pixel
     prior_mean: Tensor  # (dim,)
-    prior_std: Tensor  # (dim,)
+    prior_std: Tensor  # (dim,), per pixel, whatever the correlations
+
+    @property
+    def prior(self) -> Prior: ...
 
     def denoise(self, noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "k n dim"]: ...
 
@@ -141,7 +157,9 @@ class Layered(Protocol):
     """Has corruption levels that can be shown one by one."""
 
     corruption_std: Tensor  # (k+1,)
-    reconstruction_std: Tensor  # (k,)
+
+    @property
+    def pooled_reconstruction_std(self) -> Float[Tensor, "k"]: ...
 
     def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Tensor: ...
 

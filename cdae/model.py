@@ -1,7 +1,8 @@
 """The Cascading Denoising Auto-Encoder: p(x_k) prod_{i=0}^{k-1} p(x_i | x_{i+1}) (Eqs. 1, 3, 5).
 
-The prior is N(mu, s^2) per pixel and every transition is N(r(x_{i+1}), rho_i^2 I), with one denoiser r shared by all
-levels. The inference side is plain corruption (`corruption`). k = 1 is the paper's single DAE as a directed model.
+The prior is Gaussian (`prior`) and every transition is N(r(x_{i+1}), rho_i^2 I), with one denoiser r shared by all
+levels; optionally rho_i has a value of its own for every pixel. The inference side is plain corruption (`corruption`).
+k = 1 is the paper's single DAE as a directed model.
 Not here: the bound, the importance weights and the losses, which are pure functions of a cascade in modules of their
 own; this class ties them to one set of parameters.
 """
@@ -19,9 +20,11 @@ from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, mlp
 from cdae.gaussian import squared_norm, standard_normal
 from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
+from cdae.prior import KINDS, DiagonalPrior, FullPrior
 
 CHUNK_ROWS = 1_000  # examples per forward pass; a constant, because results depend on it in their last bits
 LOSSES = ("shrunk", "shrunk_uniform", "full")
+RECONSTRUCTIONS = ("isotropic", "per_pixel")
 
 
 class CDAE(nn.Module):
@@ -32,16 +35,22 @@ class CDAE(nn.Module):
         schedule: the corruption levels c_1 < ... < c_k, in data units.
         data_mean, data_std: (dim,), moments of the training data; they fix the prior in closed form,
             mu = mean and s^2 = std^2 + c_k^2, which is the minimiser of the third term of Eq. 6.
+        prior: "diagonal", "isotropic" (std^2 is pooled over pixels) or "full"; see `prior`.
+        data_covariance: (dim, dim), of the training data; for a full prior.
         loss: "shrunk" (Eqs. 7-8), "shrunk_uniform" or "full" (Eq. 6); see `objective`.
+        reconstruction: "isotropic", one rho_i for all pixels, reconstruction_std (k,); or "per_pixel", (k, dim).
+        variance_floor: the least value of rho^2, in squared data units; see `data.DataSummary`.
 
     Raises:
-        ValueError: for an unknown loss, or a data_std that is negative or not finite.
+        ValueError: for an unknown loss, reconstruction or prior, a full prior without data_covariance, or a data_std
+            that is negative or not finite.
     """
 
     corruption_std: Tensor
     reconstruction_std: Tensor
     prior_mean: Tensor
     prior_std: Tensor
+    prior_factor: Tensor  # of a full prior alone
 
     def __init__(
         self,
@@ -51,21 +60,34 @@ class CDAE(nn.Module):
         data_mean: Float[Tensor, "dim"],
         data_std: Float[Tensor, "dim"],
         loss: str = "shrunk",
+        reconstruction: str = "isotropic",
+        variance_floor: float = 0.0,
+        prior: str = "diagonal",
+        data_covariance: Float[Tensor, "dim dim"] | None = None,
     ):
         super().__init__()
-        if loss not in LOSSES:
-            raise ValueError(f"loss: got {loss!r}, expected one of {', '.join(LOSSES)}")
+        _check_known("loss", loss, LOSSES)
+        _check_known("reconstruction", reconstruction, RECONSTRUCTIONS)
+        _check_known("prior", prior, KINDS)
+        if (prior == "full") != (data_covariance is not None):
+            raise ValueError(f"data_covariance: expected for a full prior, and for no other; the prior is {prior!r}")
         if not (data_std.isfinite().all() and (data_std >= 0).all()):
             raise ValueError("data_std: got a negative or infinite entry, expected standard deviations of the data")
         self.denoiser, self.loss_name = denoiser, loss
+        self.per_pixel, self.variance_floor = reconstruction == "per_pixel", variance_floor
         c = torch.tensor(schedule.corruption_std, dtype=torch.float64)
         data_variance = data_std.double().square()
         self.register_buffer("corruption_std", c)
         self.register_buffer("prior_mean", data_mean.double())
-        self.register_buffer("prior_std", (data_variance + c[-1] ** 2).sqrt())
+        prior_variance = data_variance.mean().expand_as(data_variance) if prior == "isotropic" else data_variance
+        self.register_buffer("prior_std", (prior_variance + c[-1] ** 2).sqrt())
+        self.has_full_prior = data_covariance is not None
+        if data_covariance is not None:
+            corrupted = data_covariance.double() + c[-1] ** 2 * torch.eye(len(data_std), dtype=torch.float64)
+            self.register_buffer("prior_factor", torch.linalg.cholesky(corrupted))
         # Until the first refit: the error of a denoiser that always answers the data's mean.
-        mse = data_variance.mean().expand(schedule.n_levels)
-        self.register_buffer("reconstruction_std", objective.optimal_reconstruction_std(c, mse))
+        mse = data_variance if self.per_pixel else data_variance.mean()
+        self.register_buffer("reconstruction_std", self._optimal_std(mse.expand(schedule.n_levels, *mse.shape)))
 
     @classmethod
     def build(cls, options: dict[str, Any], training_set: TrainingSet, *, generator: torch.Generator) -> "CDAE":
@@ -82,11 +104,34 @@ class CDAE(nn.Module):
             denoiser = ConditionedDenoiser(network, scale, k)
         else:
             denoiser = BlindDenoiser(mlp(dim, options["hidden_sizes"], dim, generator=generator), scale)
-        return cls(denoiser, schedule, data_mean=data.mean, data_std=data.std, loss=options["loss"])
+        reconstruction, prior = options.get("reconstruction", "isotropic"), options.get("prior", "diagonal")
+        return cls(
+            denoiser,
+            schedule,
+            data_mean=data.mean,
+            data_std=data.std,
+            loss=options["loss"],
+            reconstruction=reconstruction,
+            variance_floor=data.variance_floor if reconstruction == "per_pixel" else 0.0,
+            prior=prior,
+            data_covariance=training_set.covariance() if prior == "full" else None,
+        )
 
     @property
     def n_levels(self) -> int:
         return len(self.reconstruction_std)
+
+    @property
+    def prior(self) -> DiagonalPrior | FullPrior:
+        """p(x_k)."""
+        if self.has_full_prior:
+            return FullPrior(self.prior_mean, self.prior_factor)
+        return DiagonalPrior(self.prior_mean, self.prior_std)
+
+    @property
+    def pooled_reconstruction_std(self) -> Float[Tensor, "k"]:
+        """rho_0 .. rho_{k-1}, root mean square over pixels."""
+        return objective.pooled_std(self.reconstruction_std)
 
     def denoise(self, noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "k n dim"]:
         """r(x_i) of one copy at each level 1 .. k, in a single pass through the network."""
@@ -111,18 +156,30 @@ class CDAE(nn.Module):
         if self.loss_name == "shrunk":
             probability = objective.level_weights(self.reconstruction_std)
         else:
-            probability = torch.full_like(self.reconstruction_std, 1.0 / self.n_levels)
+            probability = torch.full_like(self.corruption_std[1:], 1.0 / self.n_levels)
         level = objective.draw_levels(probability, len(x), generator=generator)
         x_hat = self.denoiser(objective.corrupt_at(x, level, self.corruption_std, generator=generator), level)
-        return objective.one_level_loss(squared_norm(x - x_hat), level, probability, self.reconstruction_std)
+        return objective.one_level_loss(x - x_hat, level, probability, self.reconstruction_std)
 
     @torch.no_grad()
     def level_mse(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k"]:
         """MSE_i = E |x_0 - r(x_i)|^2 / dim at every level 1 .. k, over the examples and one corruption of each."""
-        total = torch.zeros_like(self.reconstruction_std)
-        for chunk in x.split(CHUNK_ROWS):
-            total += squared_norm(chunk - self.denoise(self.infer(chunk, generator=generator))).sum(1)
+        total = torch.zeros_like(self.corruption_std[1:])
+        for residual in self._residuals(x, generator=generator):
+            total += squared_norm(residual).sum(1)
         return total / x.numel()
+
+    @torch.no_grad()
+    def pixel_mse(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k dim"]:
+        """E (x_0 - r(x_i))_j^2 of every pixel j, otherwise as `level_mse`, which is the mean of it."""
+        total = x.new_zeros(self.n_levels, x.shape[1], dtype=torch.float64)
+        for residual in self._residuals(x, generator=generator):
+            total += residual.square().sum(1, dtype=torch.float64)
+        return total / len(x)
+
+    def _residuals(self, x: Tensor, *, generator: torch.Generator) -> Iterator[Float[Tensor, "k rows dim"]]:
+        for chunk in x.split(CHUNK_ROWS):
+            yield chunk - self.denoise(self.infer(chunk, generator=generator))
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
         """Set every rho_i by Eq. 9, its expectation taken over `x` and one corruption of each example.
@@ -130,10 +187,13 @@ class CDAE(nn.Module):
         Raises:
             DivergenceError: if the denoiser's answers are not finite.
         """
-        mse = self.level_mse(x, generator=generator)
+        mse = (self.pixel_mse if self.per_pixel else self.level_mse)(x, generator=generator)
         if not mse.isfinite().all():
-            raise DivergenceError(f"mean squared errors {mse.tolist()} of the levels")
-        self.reconstruction_std.copy_(objective.optimal_reconstruction_std(self.corruption_std, mse))
+            raise DivergenceError(f"mean squared errors {mse.reshape(len(mse), -1).mean(1).tolist()} of the levels")
+        self.reconstruction_std.copy_(self._optimal_std(mse))
+
+    def _optimal_std(self, mse: Float[Tensor, "k *pixels"]) -> Float[Tensor, "k *pixels"]:
+        return objective.optimal_reconstruction_std(self.corruption_std, mse, variance_floor=self.variance_floor)
 
     def ancestral_path(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "states n dim"]:
         """Ancestral sampling, every state of it: x_k from the prior, x_{k-1}, ..., x_1, then the mean r(x_1)."""
@@ -143,9 +203,8 @@ class CDAE(nn.Module):
         return torch.stack(path)
 
     def _sample_prior(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
-        like, shape = next(self.denoiser.parameters(), self.prior_mean), (n_samples, len(self.prior_mean))
-        x = self.prior_mean + self.prior_std * standard_normal(self.prior_mean, *shape, generator=generator)
-        return x.to(like.dtype)
+        like = next(self.denoiser.parameters(), self.prior_mean)
+        return self.prior.sample(n_samples, generator=generator).to(like.dtype)
 
     @torch.no_grad()
     def _step_down(
@@ -155,7 +214,11 @@ class CDAE(nn.Module):
         mean = self.denoise_level(x, level)
         if level == 1:
             return mean
-        return mean + self.reconstruction_std[level - 1] * standard_normal(mean, *mean.shape, generator=generator)
+        return mean + self._std(level - 1, mean) * standard_normal(mean, *mean.shape, generator=generator)
+
+    def _std(self, i: int, like: Tensor) -> Tensor:
+        """rho_i in the precision of `like`, which a value per pixel would otherwise raise to its own."""
+        return self.reconstruction_std[i].to(like.dtype)
 
     @torch.no_grad()
     def simulate(
@@ -164,7 +227,7 @@ class CDAE(nn.Module):
         """x_0 drawn from the model, and the latents x_1 .. x_k that it was drawn from (latents[i-1] is x_i)."""
         path = self.ancestral_path(n_samples, generator=generator)
         noise = standard_normal(path, *path.shape[1:], generator=generator)
-        return path[-1] + self.reconstruction_std[0] * noise, path[:-1].flip(0)
+        return path[-1] + self._std(0, noise) * noise, path[:-1].flip(0)
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """The same ancestral draws with the last step as its mean r(x_1), and as a sample r(x_1) + rho_0 eps."""
@@ -173,9 +236,14 @@ class CDAE(nn.Module):
             mean = self._step_down(mean, level, generator=generator)
         yield SampleSet("last step mean", mean)
         noise = standard_normal(mean, *mean.shape, generator=generator)
-        yield SampleSet("last step sample", mean + self.reconstruction_std[0] * noise)
+        yield SampleSet("last step sample", mean + self._std(0, noise) * noise)
 
     def denoise_level(self, x: Float[Tensor, "n dim"], level: int) -> Float[Tensor, "n dim"]:
         """r(x) of states that are all at one level."""
         parts = [self.denoiser(part, torch.full((len(part),), level, device=x.device)) for part in x.split(CHUNK_ROWS)]
         return torch.cat(parts)
+
+
+def _check_known(name: str, got: str, known: tuple[str, ...]) -> None:
+    if got not in known:
+        raise ValueError(f"{name}: got {got!r}, expected one of {', '.join(known)}")

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.adam import adam
 
+from cdae.corruption import per_level
 from cdae.gaussian import log_normal, standard_normal
 from cdae.interfaces import Cascade
 
@@ -36,8 +37,8 @@ class Proposal(Protocol):
         """
         ...
 
-    def std(self, model: Cascade) -> Float[Tensor, "k"]:
-        """Standard deviations of x_1 .. x_k."""
+    def std(self, model: Cascade) -> Float[Tensor, "k *pixels"]:
+        """Standard deviations of x_1 .. x_k: (k,), or (k, dim) where they differ between pixels."""
         ...
 
 
@@ -49,15 +50,16 @@ class Paper:
     def mean(self, model: Cascade, level: int, x: Tensor, x_hat: Tensor | None) -> Tensor:
         return x
 
-    def std(self, model: Cascade) -> Float[Tensor, "k"]:
+    def std(self, model: Cascade) -> Float[Tensor, "k *pixels"]:
         return model.corruption_std[1:]
 
 
 class Widened(Paper):
     """As wide as the transition that has to be matched."""
 
-    def std(self, model: Cascade) -> Float[Tensor, "k"]:
-        return torch.cat([model.reconstruction_std[1:], model.corruption_std[-1:]])
+    def std(self, model: Cascade) -> Float[Tensor, "k *pixels"]:
+        rho, c = model.reconstruction_std, model.corruption_std
+        return torch.cat([rho[1:], c[-1].expand_as(rho[:1])])
 
 
 class Renoising:
@@ -68,9 +70,10 @@ class Renoising:
     def mean(self, model: Cascade, level: int, x: Tensor, x_hat: Tensor | None) -> Tensor:
         return x if x_hat is None else x_hat
 
-    def std(self, model: Cascade) -> Float[Tensor, "k"]:
-        c = model.corruption_std
-        mse = model.reconstruction_std.square() - c[:-1].square()  # mse[i] is MSE_{i+1}
+    def std(self, model: Cascade) -> Float[Tensor, "k *pixels"]:
+        rho = model.reconstruction_std
+        c = per_level(model.corruption_std, rho)
+        mse = rho.square() - c[:-1].square()  # mse[i] is MSE_{i+1}
         added = torch.cat([torch.zeros_like(mse[:1]), mse[:-1]])  # nothing to x_1, which is drawn from x_0 itself
         return (c[1:].square() + added).sqrt()
 
@@ -92,7 +95,7 @@ class Guided:
         mean = (model.prior_mean if x_hat is None else x_hat).to(x.dtype)
         return mean + self.share[level - 1].to(x.dtype) * (x - mean)
 
-    def std(self, model: Cascade) -> Float[Tensor, "k"]:
+    def std(self, model: Cascade) -> Float[Tensor, "k *pixels"]:
         return self.stds
 
 
@@ -104,19 +107,21 @@ def n_levels(model: Cascade) -> int:
 
 
 def variance_ratios(model: Cascade, proposal: Proposal) -> Float[Tensor, "k"]:
-    """Variance of p's transition to x_i over the proposal's, i = 1 .. k (at the top, of the widest pixel of the prior).
+    """Variance of p's transition to x_i over the proposal's, i = 1 .. k, of the pixel where it is largest; at the top,
+    of the direction where it is.
 
     With a bounded denoiser the importance weights have finite variance if and only if every ratio is below 2.
     """
-    transitions = torch.cat([model.reconstruction_std[1:], model.prior_std.max()[None]])
-    return (transitions / proposal.std(model)).square()
+    std = proposal.std(model)
+    ratios = [(p / q).max() for p, q in zip(model.reconstruction_std[1:], std[:-1], strict=True)]
+    return torch.stack([*ratios, model.prior.largest_ratio(std[-1])]).square()
 
 
 def log_joint(
     model: Cascade, x: Float[Tensor, "n dim"], latents: Float[Tensor, "k n dim"], x_hat: Float[Tensor, "k n dim"]
 ) -> Float[Tensor, "n"]:
     """log p(x_0, x_1, ..., x_k) in nats, with x_hat[i] = r(x_{i+1})."""
-    total = log_normal(latents[-1], model.prior_mean, model.prior_std)
+    total = model.prior.log_prob(latents[-1])
     for state, mean, rho in zip([x, *latents[:-1]], x_hat, model.reconstruction_std, strict=True):
         total = total + log_normal(state, mean, rho)
     return total

@@ -48,10 +48,10 @@ class Quadrature:
 @torch.no_grad()
 def log_density(model: Cascade, x: Float[Tensor, "n 1"]) -> Float[Tensor, "n"]:
     """log p(x) in nats, as float64."""
-    stds = model.reconstruction_std.tolist()
+    stds = model.reconstruction_std.flatten().tolist()  # of one pixel
     step = min(*stds, model.prior_std.item()) / POINTS_PER_STD
     grid = _grid(model.prior_mean, model.prior_std.item(), step)
-    log_p = log_normal(grid, model.prior_mean, model.prior_std)
+    log_p = model.prior.log_prob(grid)
     for level in range(len(stds), 0, -1):
         rho = stds[level - 1]
         x_hat = model.denoise_level(grid.to(x.dtype), level).double()

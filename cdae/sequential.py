@@ -94,10 +94,7 @@ def _log_estimate(
         if true_latents is not None:
             state[0] = true_latents[level - 1]
         log_q = log_normal(state, mean, std[level - 1])
-        if x_hat is None:
-            log_p = log_normal(state, model.prior_mean, model.prior_std)
-        else:
-            log_p = log_normal(state, x_hat, rho[level])
+        log_p = model.prior.log_prob(state) if x_hat is None else log_normal(state, x_hat, rho[level])
         x_hat = model.denoise_level(state.flatten(0, 1), level).view_as(state)
         log_psi_above, log_psi = log_psi, look_ahead(model, x, x_hat, level)
         log_weights = log_weights + log_p + log_psi - log_q - log_psi_above

@@ -33,23 +33,39 @@ class LinearDenoiser(nn.Module):
         return x @ self.matrix.T + self.bias
 
 
-def linear_cascade(seed: int, dim: int, n_levels: int) -> tuple[CDAE, LinearGaussianCascade]:
+def linear_cascade(
+    seed: int, dim: int, n_levels: int, *, reconstruction: str = "isotropic", prior: str = "diagonal"
+) -> tuple[CDAE, LinearGaussianCascade]:
     """A random linear-Gaussian cascade, far from any optimum, and its oracle."""
     rng = np.random.default_rng(seed)
     matrix = 0.7 * rng.standard_normal((dim, dim)) / np.sqrt(dim) + 0.3 * np.eye(dim)
     bias = rng.standard_normal(dim)
     schedule = NoiseSchedule((0.0, *np.cumsum(rng.uniform(0.2, 0.7, n_levels)).tolist()))
     data_mean, data_std = rng.standard_normal(dim), rng.uniform(0.3, 2.0, dim)
+    covariance = correlated(seed, data_std)
     model = CDAE(
         LinearDenoiser(matrix, bias),
         schedule,
         data_mean=torch.from_numpy(data_mean),
         data_std=torch.from_numpy(data_std),
+        reconstruction=reconstruction,
+        prior=prior,
+        data_covariance=torch.from_numpy(covariance) if prior == "full" else None,
     )
-    rho = rng.uniform(0.4, 2.0, n_levels)
+    rho = rng.uniform(0.4, 2.0, model.reconstruction_std.shape)
     model.reconstruction_std.copy_(torch.from_numpy(rho))
     c = np.array(schedule.corruption_std)
-    return model, LinearGaussianCascade(matrix, bias, c, rho, data_mean, np.sqrt(data_std**2 + c[-1] ** 2))
+    variance = {"diagonal": data_std**2, "isotropic": np.full(dim, (data_std**2).mean()), "full": data_std**2}[prior]
+    top = covariance + c[-1] ** 2 * np.eye(dim) if prior == "full" else None
+    return model, LinearGaussianCascade(matrix, bias, c, rho, data_mean, np.sqrt(variance + c[-1] ** 2), top)
+
+
+def correlated(seed: int, std: np.ndarray) -> np.ndarray:
+    """A random covariance (d, d) with these standard deviations."""
+    root = np.random.default_rng(10_000 + seed).standard_normal((len(std), len(std)))
+    covariance = root @ root.T
+    scale = std / np.sqrt(np.diag(covariance))
+    return scale[:, None] * covariance * scale
 
 
 class TwoModeDenoiser(nn.Module):
@@ -100,10 +116,15 @@ def shared_noise(model: CDAE, x: Tensor) -> tuple[Tensor, Tensor]:
     return x.expand(len(z), -1), x + model.corruption_std[1:, None, None] * z
 
 
-def level_mse(model: CDAE, xs: Tensor) -> Tensor:
-    """Exact MSE_1 .. MSE_k of a linear denoiser over the rows of xs and their corruption, (k,)."""
+def pixel_mse(model: CDAE, xs: Tensor) -> Tensor:
+    """Exact MSE_1 .. MSE_k of a linear denoiser, per pixel, over the rows of xs and their corruption, (k, dim)."""
     copies = [shared_noise(model, x) for x in xs]
-    return torch.stack([(x - model.denoise(noisy)).square().mean((1, 2)) for x, noisy in copies]).mean(0)
+    return torch.stack([(x - model.denoise(noisy)).square().mean(1) for x, noisy in copies]).mean(0)
+
+
+def level_mse(model: CDAE, xs: Tensor) -> Tensor:
+    """The same over all pixels, (k,)."""
+    return pixel_mse(model, xs).mean(1)
 
 
 def simulate(oracle: LinearGaussianCascade, n: int, seed: int) -> tuple[Tensor, Tensor]:

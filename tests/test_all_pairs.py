@@ -33,9 +33,9 @@ def double(values: np.ndarray) -> np.ndarray:
     return values.double().numpy()
 
 
-def enumerated(model, proposal, x, latents, reconstructions) -> np.ndarray:
+def enumerated(model, proposal, x, latents, reconstructions, prior_covariance=None) -> np.ndarray:
     """The oracle at the draws of every example, latents (k, n, m, dim)."""
-    numbers = [double(v) for v in (model.reconstruction_std, model.prior_mean, model.prior_std)]
+    numbers = [double(v) for v in (model.reconstruction_std, model.prior_mean, model.prior_std)] + [prior_covariance]
     std = double(proposal.std(model))
     x, latents, reconstructions = double(x), double(latents), double(reconstructions)
     return np.array(
@@ -43,8 +43,8 @@ def enumerated(model, proposal, x, latents, reconstructions) -> np.ndarray:
     )
 
 
-def assert_average_of_all_paths(module, proposal, distance, monkeypatch, conditional=False) -> None:
-    model, _ = linear_cascade(0, DIM, K)
+def assert_average_of_all_paths(module, proposal, distance, monkeypatch, conditional=False, **options) -> None:
+    model, oracle = linear_cascade(0, DIM, K, **options)
     rng = np.random.default_rng(1)
     x = distance + torch.from_numpy(rng.standard_normal((N, DIM)))
     truth = torch.from_numpy(rng.standard_normal((K, N, DIM))) if conditional else None
@@ -58,7 +58,7 @@ def assert_average_of_all_paths(module, proposal, distance, monkeypatch, conditi
         torch.testing.assert_close(latents[:, :, 0], truth, rtol=0.0, atol=1e-12)
         latents[:, :, 0] = truth
     assert len(latents.unique()) == latents.numel()
-    expected = enumerated(model, proposal, x, latents, recorder.answers(N, M, DIM))
+    expected = enumerated(model, proposal, x, latents, recorder.answers(N, M, DIM), oracle.prior_covariance)
     np.testing.assert_allclose(estimate, expected, rtol=1e-12, atol=1e-10)
 
 
@@ -68,6 +68,14 @@ def assert_average_of_all_paths(module, proposal, distance, monkeypatch, conditi
 def test_estimate_is_the_log_of_the_average_weight_of_all_paths(proposal, distance, conditional, monkeypatch):
     """Pins every factor, its level, its constant and its sign; far away all weights are below the smallest float."""
     assert_average_of_all_paths(all_pairs, proposal, distance, monkeypatch, conditional)
+
+
+@pytest.mark.parametrize(
+    "options", [{"reconstruction": "per_pixel"}, {"prior": "full"}, {"prior": "isotropic"}], ids=str
+)
+@pytest.mark.parametrize("proposal", [Paper(), Widened()])
+def test_estimate_is_the_average_of_all_paths_of_every_kind_of_cascade(proposal, options, monkeypatch):
+    assert_average_of_all_paths(all_pairs, proposal, 0.0, monkeypatch, True, **options)
 
 
 @pytest.mark.parametrize("states", [1, 2 * M])
@@ -82,8 +90,8 @@ MUTANTS = {
     "sign of q": ("log_p - log_normal(", "log_p + log_normal("),
     "q dropped": ("log_p - log_normal(state, torch.zeros_like(x[0]), std[level - 1])", "log_p"),
     "q of the next level": ("torch.zeros_like(x[0]), std[level - 1]", "torch.zeros_like(x[0]), std[level - 2]"),
-    "prior dropped": ("log_p = log_normal(origin + state, model.prior_mean, model.prior_std)", "log_p = 0.0"),
-    "prior not at the state": ("log_normal(origin + state, model.prior", "log_normal(state, model.prior"),
+    "prior dropped": ("log_p = model.prior.log_prob(origin + state)", "log_p = 0.0"),
+    "prior not at the state": ("prior.log_prob(origin + state)", "prior.log_prob(state)"),
     "transition of the next level": ("x_hat, rho[level], log_b)", "x_hat, rho[level - 1], log_b)"),
     "likelihood of the top level": ("x_hat, rho[0], log_b)", "x_hat, rho[-1], log_b)"),
     "levels above dropped": (" + log_b[:, None]", ""),

@@ -8,7 +8,7 @@ from scipy.stats import multivariate_normal
 from cdae.data import prepare
 from cdae.datasets import arrays, digits, toy
 from cdae.datasets.registry import LOADERS, loader
-from tests.helpers import assert_mean, assert_moments
+from tests.helpers import assert_mean, assert_moments, mutated
 
 
 def test_every_registered_loader_exists():
@@ -156,9 +156,20 @@ BAD_ARRAYS = {
     "complex": (GOOD.astype(complex), "images have dtype complex128, expected uint8 or floats"),
     "words": (np.array([["a"]] * 100), "images have dtype <U1, expected uint8 or floats"),
     "objects": (np.array([[None]] * 100), "Object arrays cannot be loaded"),
-    "levels as doubles": (GOOD / 255.0, "images have only .* distinct values: .* unbounded; save the levels .* uint8"),
-    "levels as floats": ((GOOD / 255.0).astype(np.float32), "images have only .* distinct values"),
-    "other levels": ((GOOD % 17) / 16.0, "images have only 17 distinct values"),
+    "levels as doubles": (
+        GOOD / 255.0,
+        "images have only 256 distinct values in 2460 entries, all multiples of 1/255; "
+        "expected .* unbounded; save the levels .* uint8.* or set allow_discrete: true",
+    ),
+    "levels as floats": ((GOOD / 255.0).astype(np.float32), "images have only .*, all multiples of 1/255"),
+    "levels times one over 255": (GOOD.astype(np.float32) * np.float32(1 / 255), "images have only .*1/255"),
+    "levels as halves": ((GOOD / 255.0).astype(np.float16), "images have only 256 distinct values in 2460 entries;"),
+    "floats as doubles": ((GOOD / 255.0).astype(np.float32).astype(float), "all multiples of 1/255"),
+    "levels over their number": (GOOD / 256.0, "all multiples of 1/256"),
+    "few entries": (GOOD[:120, 0, :1] / 255.0, "images have only .* in 120 entries, all multiples of 1/255"),
+    "16 bits": (RNG.integers(0, 65_536, (150, 9)) / 65_535.0, "all multiples of 1/65535"),
+    "16 bits as floats": ((RNG.integers(0, 65_536, (150, 9)) / 65_535.0).astype(np.float32), "multiples of 1/65535"),
+    "other levels": ((GOOD % 20) / 19.0, "images have only 20 distinct values in 2460 entries; expected"),
     "binary": ((GOOD > 100).astype(float), "images have only 2 distinct values"),
 }
 
@@ -168,6 +179,63 @@ def test_images_that_cannot_be_used_are_refused_with_the_reason(name, tmp_path):
     images, message = BAD_ARRAYS[name]
     with pytest.raises(ValueError, match=rf"images\.npz: .*{message}"):
         arrays.load(write(tmp_path, images=images))
+
+
+@pytest.mark.parametrize("shape", [(100, 1), (100, 2), (300, 40)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_continuous_images_are_not_mistaken_for_levels(shape, dtype, tmp_path):
+    """However few they are; and also where they are all small, or all near one."""
+    for images in (
+        RNG.random(shape),
+        1e-3 * RNG.random(shape),
+        1.0 - 1e-2 * RNG.random(shape),
+        RNG.beta(0.2, 0.2, shape),
+    ):
+        if dtype != np.float16 or len(np.unique(images.astype(dtype))) > 256:
+            assert arrays.load(write(tmp_path, images=images.astype(dtype)), allow_discrete=False).unit_interval
+
+
+def test_allowed_levels_are_taken_as_they_are_with_one_loud_line(tmp_path, capsys):
+    path, images = write(tmp_path, images=GOOD / 255.0), GOOD.reshape(205, 12) / 255.0
+    raw = arrays.load(path, allow_discrete=True)
+    assert raw.n_intensity_levels is None
+    assert sorted(map(tuple, np.concatenate([raw.train, raw.validation, raw.test]))) == sorted(map(tuple, images))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"WARNING: {path}: images have only 256 distinct values") and "unbounded" in line
+
+
+@pytest.mark.parametrize("images", [GOOD, RNG.random((150, 4))])
+def test_nothing_is_said_where_there_is_nothing_to_allow(images, tmp_path, capsys):
+    raw = arrays.load(write(tmp_path, images=images), allow_discrete=True)
+    assert capsys.readouterr().err == ""
+    assert raw.n_intensity_levels == (256 if images is GOOD else None)
+
+
+@pytest.mark.parametrize("name", ["above one", "nan", "integers", "too few rows"])
+def test_allowing_levels_allows_nothing_else(name, tmp_path):
+    images, message = BAD_ARRAYS[name]
+    with pytest.raises(ValueError, match=rf"images\.npz: .*{message}"):
+        arrays.load(write(tmp_path, images=images), allow_discrete=True)
+
+
+EVIDENCE_MUTANTS = {
+    "no multiples": ("for denominator in DENOMINATORS", "for denominator in ()"),
+    "few values alone": (" and images.size >= MIN_REPEATS * len(values)", ""),
+    "tolerance of the largest value": ("np.finfo(np.float32).eps * levels)", "np.finfo(np.float32).eps * denominator)"),
+    "exact multiples": ("2.0 * np.finfo(np.float32).eps * levels)", "0.0)"),
+    "never few": ("return found if is_few else None", "return None"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*EVIDENCE_MUTANTS, None])
+def test_mutants_of_the_evidence_are_seen(name):
+    """By levels with little repetition, a few continuous values, tiny ones, rounded or odd levels."""
+    module = mutated(arrays, *EVIDENCE_MUTANTS[name]) if name else arrays
+    rounded = GOOD[:100, 0, :1].astype(np.float32) * np.float32(1 / 255)
+    cases = [(GOOD[:100, 0, :1] / 255.0, True), (RNG.random((100, 2)), False), (1e-12 * RNG.random((900, 2)), False)]
+    cases += [(rounded, True), ((GOOD % 20) / 19.0, True)]
+    is_right = all((module.evidence_of_levels(images) is not None) == expected for images, expected in cases)
+    assert is_right == (name is None)
 
 
 def test_a_file_without_images_says_what_it_has(tmp_path):

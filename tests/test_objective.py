@@ -10,7 +10,8 @@ from scipy.stats import chisquare
 from cdae import bound, objective
 from cdae.corruption import NoiseSchedule
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
-from cdae.model import CDAE
+from cdae.gaussian import squared_norm
+from cdae.model import CDAE, RECONSTRUCTIONS
 from tests.helpers import assert_mean, level_mse, linear_cascade, seeded, shared_noise
 
 DIM, N_LEVELS = 3, 4
@@ -125,13 +126,27 @@ def test_each_example_is_corrupted_at_its_own_level():
     torch.testing.assert_close(objective.corrupt_at(x, level, c, generator=seeded(1)), expected)
 
 
-def small_network_cascade(loss: str) -> CDAE:
+SMALL_STDS = torch.tensor([0.5, 0.8, 1.5, 2.5], dtype=torch.float64)
+PIXEL_STDS = SMALL_STDS[:, None] * torch.tensor([0.3, 1.0, 1.6], dtype=torch.float64) + torch.rand(
+    4, DIM, generator=seeded(9)
+)
+STDS = {"isotropic": SMALL_STDS, "per_pixel": PIXEL_STDS}
+
+
+def small_network_cascade(loss: str, reconstruction: str = "isotropic") -> CDAE:
     """A small nonlinear cascade in float64 with unequal reconstruction_std."""
     scale = DataScale(torch.zeros(DIM), 1.0, unit_interval=False)
     denoiser = BlindDenoiser(mlp(DIM, [5], DIM, generator=seeded(0)), scale).double()
     schedule = NoiseSchedule.geometric(N_LEVELS, 0.2, 2.0)
-    model = CDAE(denoiser, schedule, data_mean=torch.zeros(DIM), data_std=torch.ones(DIM), loss=loss)
-    model.reconstruction_std.copy_(torch.tensor([0.5, 0.8, 1.5, 2.5], dtype=torch.float64))
+    model = CDAE(
+        denoiser,
+        schedule,
+        data_mean=torch.zeros(DIM),
+        data_std=torch.ones(DIM),
+        loss=loss,
+        reconstruction=reconstruction,
+    )
+    model.reconstruction_std.copy_(STDS[reconstruction])
     return model
 
 
@@ -139,15 +154,17 @@ def gradient(loss: torch.Tensor, model: CDAE) -> torch.Tensor:
     return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
 
 
-def full_gradient(noise: torch.Tensor) -> torch.Tensor:
-    model = small_network_cascade("full")
+def full_gradient(noise: torch.Tensor, reconstruction: str = "isotropic") -> torch.Tensor:
+    model = small_network_cascade("full", reconstruction)
     noisy = POINTS + model.corruption_std[1:, None, None] * noise
     return gradient(objective.full_loss(model, POINTS, noisy), model)
 
 
-def expected_gradient_of_one_level(loss: str, noise: torch.Tensor, monkeypatch) -> torch.Tensor:
+def expected_gradient_of_one_level(
+    loss: str, noise: torch.Tensor, monkeypatch, reconstruction: str = "isotropic"
+) -> torch.Tensor:
     """The model's own loss at each level in turn, with the same noise, weighted by the probability it draws with."""
-    model, drawn = small_network_cascade(loss), {}
+    model, drawn = small_network_cascade(loss, reconstruction), {}
 
     def draw_one_level(probability, n, generator):
         drawn["probability"] = probability
@@ -162,12 +179,13 @@ def expected_gradient_of_one_level(loss: str, noise: torch.Tensor, monkeypatch) 
     return total
 
 
+@pytest.mark.parametrize("reconstruction", RECONSTRUCTIONS)
 @pytest.mark.parametrize("loss", ["shrunk", "shrunk_uniform"])
-def test_one_level_losses_have_the_gradient_of_the_full_loss(loss, monkeypatch):
+def test_one_level_losses_have_the_gradient_of_the_full_loss(loss, reconstruction, monkeypatch):
     """In expectation over the level, exactly, with the factor Z (Eq. 7 against Eq. 6)."""
     noise = torch.from_numpy(np.random.default_rng(2).standard_normal(POINTS.shape))
-    expected = full_gradient(noise)
-    actual = expected_gradient_of_one_level(loss, noise, monkeypatch)
+    expected = full_gradient(noise, reconstruction)
+    actual = expected_gradient_of_one_level(loss, noise, monkeypatch, reconstruction)
     torch.testing.assert_close(actual, expected, rtol=1e-11, atol=1e-13)
 
 
@@ -175,11 +193,21 @@ def test_without_the_factor_z_the_gradient_is_another(monkeypatch):
     """Eq. 7 as printed, with its unnormalised Q read as probabilities, has a gradient Z times too small."""
     noise = torch.from_numpy(np.random.default_rng(2).standard_normal(POINTS.shape))
     expected = full_gradient(noise)
-    monkeypatch.setattr(objective, "one_level_loss", lambda errors, *rest: errors.mean())
+    monkeypatch.setattr(objective, "one_level_loss", lambda residual, *rest: squared_norm(residual).mean())
     without = expected_gradient_of_one_level("shrunk", noise, monkeypatch)
     z = objective.inverse_variances(small_network_cascade("full").reconstruction_std).sum()
     assert (without - expected).norm() > 0.1 * expected.norm()
     torch.testing.assert_close(z * without, expected, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("reconstruction", RECONSTRUCTIONS)
+def test_the_gradient_of_the_full_loss_is_that_of_minus_the_bound(reconstruction):
+    """Whatever the variances: a third way to the same numbers, through the densities."""
+    model = small_network_cascade("full", reconstruction)
+    noisy = POINTS + model.corruption_std[1:, None, None] * torch.ones_like(POINTS)
+    minus_bound = -bound.bound_terms(model, POINTS, noisy).total.mean()
+    full_loss = objective.full_loss(model, POINTS, noisy)
+    torch.testing.assert_close(gradient(full_loss, model), gradient(minus_bound, model), rtol=1e-10, atol=1e-13)
 
 
 def test_full_is_the_loss_with_all_levels():

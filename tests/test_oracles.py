@@ -1,6 +1,7 @@
 """The oracles themselves: two derivations of the same quantity agree."""
 
 import numpy as np
+import pytest
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
@@ -8,8 +9,9 @@ from tests.helpers import linear_cascade
 from tests.oracles import chains, factor_model, paths, scalar_cascade
 
 
-def test_joint_covariance_and_joint_precision_are_inverses():
-    _, oracle = linear_cascade(0, dim=4, n_levels=3)
+@pytest.mark.parametrize("options", [{}, {"reconstruction": "per_pixel"}, {"prior": "full"}], ids=str)
+def test_joint_covariance_and_joint_precision_are_inverses(options):
+    _, oracle = linear_cascade(0, dim=4, n_levels=3, **options)
     _, covariance = oracle.joint_moments()
     np.testing.assert_allclose(covariance @ oracle.joint_precision(), np.eye(16), atol=1e-11)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cdae import gaussian, importance, proposals
+from cdae import gaussian, importance, prior, proposals
 from cdae.corruption import NoiseSchedule
 from cdae.model import CDAE
 from cdae.proposals import Guided, Paper, Renoising, Widened
@@ -71,7 +71,8 @@ def swapped_share(name, monkeypatch):
 
 
 def forgotten_two_pi(name, monkeypatch):
-    monkeypatch.setattr(proposals, "log_normal", lambda x, m, s: gaussian.log_normal(x, m, s) + 0.5 * gaussian.LOG_2PI)
+    for module in (proposals, prior):
+        monkeypatch.setattr(module, "log_normal", lambda x, m, s: gaussian.log_normal(x, m, s) + 0.5 * gaussian.LOG_2PI)
 
 
 def missing_top_level(name, monkeypatch):

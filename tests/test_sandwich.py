@@ -18,9 +18,11 @@ from cdae.paths import CascadePath, PriorPath, linear_schedule
 from tests.helpers import (
     LinearDenoiser,
     assert_mean,
+    correlated,
     finite_variance_cascade,
     level_mse,
     mutated,
+    pixel_mse,
     seeded,
     simulate,
     two_mode_cascade,
@@ -35,7 +37,9 @@ def quiet(line: str) -> None:
     """Progress to nowhere."""
 
 
-def fitted_cascade(seed: int, dim: int, n_levels: int) -> tuple[CDAE, LinearGaussianCascade, torch.Tensor]:
+def fitted_cascade(
+    seed: int, dim: int, n_levels: int, reconstruction: str = "isotropic", prior: str = "diagonal"
+) -> tuple[CDAE, LinearGaussianCascade, torch.Tensor]:
     """A random linear denoiser near the optimum of its data, with rho by Eq. 9; its oracle; its data."""
     rng = np.random.default_rng(seed)
     std, mean = rng.uniform(0.3, 0.6, dim), rng.standard_normal(dim)
@@ -44,12 +48,16 @@ def fitted_cascade(seed: int, dim: int, n_levels: int) -> tuple[CDAE, LinearGaus
     matrix = np.diag(std**2 / (std**2 + typical**2)) + 0.1 * rng.standard_normal((dim, dim)) / np.sqrt(dim)
     bias = mean - matrix @ mean
     moments = {"data_mean": torch.from_numpy(mean), "data_std": torch.from_numpy(std)}
-    model = CDAE(LinearDenoiser(matrix, bias), schedule, **moments)
+    covariance = correlated(seed, std)
+    moments |= {"data_covariance": torch.from_numpy(covariance)} if prior == "full" else {}
+    model = CDAE(LinearDenoiser(matrix, bias), schedule, **moments, reconstruction=reconstruction, prior=prior)
     xs = torch.from_numpy(mean + std * rng.standard_normal((200, dim)))
-    rho = optimal_reconstruction_std(model.corruption_std, level_mse(model, xs))
+    mse = pixel_mse(model, xs) if reconstruction == "per_pixel" else level_mse(model, xs)
+    rho = optimal_reconstruction_std(model.corruption_std, mse)
     model.reconstruction_std.copy_(rho)
     c = np.array(schedule.corruption_std)
-    return model, LinearGaussianCascade(matrix, bias, c, rho.numpy(), mean, model.prior_std.numpy()), xs
+    top = covariance + c[-1] ** 2 * np.eye(dim) if prior == "full" else None
+    return model, LinearGaussianCascade(matrix, bias, c, rho.numpy(), mean, model.prior_std.numpy(), top), xs
 
 
 def estimators(model: CDAE, xs: torch.Tensor) -> dict[str, sandwich.TwoSided]:
@@ -66,9 +74,9 @@ def estimators(model: CDAE, xs: torch.Tensor) -> dict[str, sandwich.TwoSided]:
 
 
 @cache
-def linear_case(seed: int, dim: int, n_levels: int):
+def linear_case(seed: int, dim: int, n_levels: int, *variant: str):
     """All estimators of one cascade, points with their latents, and their exact log density."""
-    model, oracle, xs = fitted_cascade(seed, dim, n_levels)
+    model, oracle, xs = fitted_cascade(seed, dim, n_levels, *variant)
     x, latents = simulate(oracle, N_POINTS, seed)
     return estimators(model, xs), x, latents, oracle.log_prob(x.numpy())
 
@@ -102,11 +110,12 @@ def errors_and_flag(estimator, x, latents, exact) -> tuple[float, bool]:
 
 
 SMALL = [(0, 1, 1), (1, 1, 2), (2, 1, 3), (3, 2, 1), (4, 2, 2), (5, 2, 3), (6, 1, 3), (7, 2, 3)]
+VARIANTS = [(5, 2, 3, "per_pixel"), (8, 3, 2, "per_pixel", "full"), (9, 2, 3, "isotropic", "full")]
 LARGE = [(20, 5, 4), (21, 10, 3), (22, 20, 1), (23, 20, 10), (24, 20, 5), (25, 8, 8), (26, 15, 2)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("case", SMALL, ids=str)
+@pytest.mark.parametrize("case", SMALL + VARIANTS, ids=str)
 def test_every_estimator_agrees_with_the_exact_density_in_few_dimensions(case, name):
     made, x, latents, exact = linear_case(*case)
     deviation, flagged = errors_and_flag(made[name], x, latents, exact)

@@ -36,9 +36,11 @@ FINITE = guided([0.8, 0.7], [0.6, 1.1])  # weights of finite variance for the ca
 PROPOSALS = [pytest.param(p, id=type(p).__name__) for p in (Paper(), Widened(), UNEVEN)]
 
 
-def assert_product_of_average_weights(module, proposal, distance, monkeypatch, conditional=False) -> np.ndarray:
+def assert_product_of_average_weights(
+    module, proposal, distance, monkeypatch, conditional=False, **options
+) -> np.ndarray:
     """The estimate is the oracle's at the recorded states, reconstructions and ancestors; says what was resampled."""
-    model, _ = linear_cascade(0, DIM, K)
+    model, oracle = linear_cascade(0, DIM, K, **options)
     rng = np.random.default_rng(1)
     x = distance + torch.from_numpy(rng.standard_normal((N, DIM)))
     truth = torch.from_numpy(rng.standard_normal((K, N, DIM))) if conditional else None
@@ -61,7 +63,7 @@ def assert_product_of_average_weights(module, proposal, distance, monkeypatch, c
         assert not np.stack(ancestors)[:, 0].any()
     assert len(latents.unique()) == latents.numel()
     share = proposal.share.numpy() if isinstance(proposal, Guided) else np.ones(K)
-    numbers = [v.numpy() for v in (model.reconstruction_std, model.prior_mean, model.prior_std)]
+    numbers = [oracle.reconstruction_std, oracle.prior_mean, oracle.prior_std, oracle.prior_covariance]
     for j in range(N):
         draws = paths.Draws(x[j].numpy(), latents[:, :, j].numpy(), answers[:, :, j], *numbers)
         above, resampled = np.stack(ancestors)[:, :, j], np.stack(low)[:, j]
@@ -78,6 +80,14 @@ def test_estimate_is_the_product_of_average_weights(proposal, distance, conditio
     assert_product_of_average_weights(sequential, proposal, distance, monkeypatch, conditional)
 
 
+@pytest.mark.parametrize(
+    "options", [{"reconstruction": "per_pixel"}, {"prior": "full"}, {"prior": "isotropic"}], ids=str
+)
+@pytest.mark.parametrize("proposal", PROPOSALS)
+def test_estimate_is_the_product_of_average_weights_of_every_kind_of_cascade(proposal, options, monkeypatch):
+    assert_product_of_average_weights(sequential, proposal, 0.0, monkeypatch, True, **options)
+
+
 def test_examples_are_resampled_one_by_one(monkeypatch):
     """At the point of the mutants below some examples are resampled at a level and others are not."""
     low = assert_product_of_average_weights(sequential, UNEVEN, 0.0, monkeypatch)
@@ -91,7 +101,7 @@ MUTANTS = {
     "look-ahead taken back twice": ("- log_psi_above", "- 2.0 * log_psi_above"),
     "look-ahead with its level's own deviation": ("reconstruction_std[level - 1]", "reconstruction_std[level - 2]"),
     "q of the next level": ("log_normal(state, mean, std[level - 1])", "log_normal(state, mean, std[level - 2])"),
-    "prior dropped": ("log_p = log_normal(state, model.prior_mean, model.prior_std)", "log_p = 0.0"),
+    "prior dropped": ("model.prior.log_prob(state) if", "0.0 if"),
     "transition of the next level": ("log_normal(state, x_hat, rho[level])", "log_normal(state, x_hat, rho[level-1])"),
     "weights kept after resampling": ("log_weights.masked_fill(low, 0.0)", "log_weights"),
     "weights forgotten without resampling": ("log_weights.masked_fill(low, 0.0)", "torch.zeros_like(log_weights)"),

@@ -1,6 +1,6 @@
 """A cascade whose denoiser is linear, r(x) = A x + b: everything about it is Gaussian and known.
 
-    p(x_k) = N(prior_mean, diag prior_std^2),  p(x_i | x_{i+1}) = N(A x_{i+1} + b, rho_i^2 I)
+    p(x_k) = N(prior_mean, diag prior_std^2),  p(x_i | x_{i+1}) = N(A x_{i+1} + b, diag rho_i^2)
     q(x_i | x_0) = N(x_0, c_i^2 I), independent across levels
 
 States are stacked as (x_0, x_1, ..., x_k).
@@ -14,7 +14,10 @@ from scipy.stats import multivariate_normal
 
 @dataclass(frozen=True)
 class LinearGaussianCascade:
-    """All arrays float64: matrix (d, d), bias (d,), corruption_std (k+1,), reconstruction_std (k,), prior (d,)."""
+    """All arrays float64: matrix (d, d), bias (d,), corruption_std (k+1,), reconstruction_std (k,), prior (d,).
+
+    A reconstruction_std (k, d) has a value per pixel. A prior_covariance (d, d) takes the place of prior_std.
+    """
 
     matrix: np.ndarray
     bias: np.ndarray
@@ -22,6 +25,12 @@ class LinearGaussianCascade:
     reconstruction_std: np.ndarray
     prior_mean: np.ndarray
     prior_std: np.ndarray
+    prior_covariance: np.ndarray | None = None
+
+    @property
+    def top_covariance(self) -> np.ndarray:
+        """Covariance of p(x_k)."""
+        return np.diag(self.prior_std**2) if self.prior_covariance is None else self.prior_covariance
 
     @property
     def dim(self) -> int:
@@ -33,7 +42,7 @@ class LinearGaussianCascade:
 
     def joint_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean ((k+1) d,) and covariance of p(x_0, ..., x_k), built from the top level down."""
-        means, covariances = [self.prior_mean], np.diag(self.prior_std**2)
+        means, covariances = [self.prior_mean], self.top_covariance
         for rho in self.reconstruction_std[::-1]:
             means.insert(0, self.matrix @ means[0] + self.bias)
             cross = self.matrix @ covariances[: self.dim]  # of the new state with all states above it
@@ -45,11 +54,11 @@ class LinearGaussianCascade:
         """Inverse covariance of p(x_0, ..., x_k), as the sum of the quadratic forms of its factors."""
         d, k = self.dim, self.n_levels
         precision = np.zeros(((k + 1) * d, (k + 1) * d))
-        precision[k * d :, k * d :] = np.diag(self.prior_std**-2.0)
+        precision[k * d :, k * d :] = np.linalg.inv(self.top_covariance)
         residual = np.hstack([np.eye(d), -self.matrix])  # of x_i given x_{i+1}
         for i, rho in enumerate(self.reconstruction_std):
             pair = slice(i * d, (i + 2) * d)
-            precision[pair, pair] += residual.T @ residual / rho**2
+            precision[pair, pair] += residual.T @ np.diag(np.broadcast_to(rho, d) ** -2.0) @ residual
         return precision
 
     def log_joint(self, states: np.ndarray) -> np.ndarray:

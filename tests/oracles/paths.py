@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 from scipy.special import logsumexp
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,11 @@ class Draws:
     reconstruction_std: np.ndarray
     prior_mean: np.ndarray
     prior_std: np.ndarray
+    prior_covariance: np.ndarray | None = None  # in place of prior_std
 
     def log_prior(self, m: int) -> float:
+        if self.prior_covariance is not None:
+            return multivariate_normal(self.prior_mean, self.prior_covariance).logpdf(self.latents[-1, m])
         return norm.logpdf(self.latents[-1, m], self.prior_mean, self.prior_std).sum()
 
     def log_transition(self, i: int, m: int, m_above: int) -> float:
@@ -41,9 +44,9 @@ class Draws:
 
 
 def all_paths(draws: Draws, std: np.ndarray) -> float:
-    """log of the average over all m^k paths of p(path) / q(path), q(x_i | x_0) = N(x_0, std_i^2), std (k,)."""
+    """log of the average over all m^k paths of p(path) / q(path), q(x_i | x_0) = N(x_0, std_i^2), std (k, ...)."""
     k, m = draws.latents.shape[:2]
-    log_q = norm.logpdf(draws.latents, draws.x, std[:, None, None]).sum(-1)
+    log_q = norm.logpdf(draws.latents, draws.x, std.reshape(k, 1, -1)).sum(-1)
     weights = [
         draws.log_joint(path) - sum(log_q[i, j] for i, j in enumerate(path)) for path in product(range(m), repeat=k)
     ]

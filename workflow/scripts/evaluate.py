@@ -216,7 +216,7 @@ class Evaluation:
         train = self.training_set.draw(generator=generator)[: len(self.data.test)]
         self.levels = {
             "corruption_std": model.corruption_std[1:].tolist(),
-            "reconstruction_std": model.reconstruction_std.tolist(),
+            "reconstruction_std": model.pooled_reconstruction_std.tolist(),
             "mse_train": model.level_mse(train, generator=generator).tolist(),
             "mse_test": model.level_mse(self.data.test, generator=generator).tolist(),
         }

@@ -45,6 +45,10 @@ def check(config: Options) -> None:
     _check_against(config, schema, "")
     for name, options in config["datasets"].items():
         _check_known(f"datasets.{name}.loader", options["loader"], LOADERS)
+        for key in ("path", "allow_discrete"):
+            if key in options and options["loader"] != "npz":
+                loader = options["loader"]
+                raise ValueError(f"datasets.{name}.{key}: got it for {loader!r}, expected it for npz alone; remove it")
         if options["loader"] == "npz" and not Path(options.get("path", "")).is_file():
             raise ValueError(f"datasets.{name}.path: got {options.get('path')!r}, expected an existing npz file")
         check_available(options["loader"], config.get("data_root"))

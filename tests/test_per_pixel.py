@@ -1,0 +1,378 @@
+"""A cascade with a variance per pixel: the identity of its bound, Eq. 9 pixel by pixel, and all that is made of it."""
+
+import numpy as np
+import pytest
+import torch
+
+from cdae import bound, gaussian, objective, proposals, quadrature
+from cdae.corruption import NoiseSchedule
+from cdae.data import TrainingSet, prepare
+from cdae.datasets import digits
+from cdae.gaussian import sum_over_dim
+from cdae.interfaces import Layered
+from cdae.model import CDAE
+from tests.helpers import (
+    LinearDenoiser,
+    assert_mean,
+    assert_moments,
+    linear_cascade,
+    mutated,
+    pixel_mse,
+    seeded,
+    shared_noise,
+)
+from tests.oracles import proposals as oracles
+from workflow.scripts import tabulate
+from workflow.scripts.evaluate import Evaluation
+
+DIM, N_LEVELS = 3, 4
+POINTS = torch.from_numpy(np.random.default_rng(0).standard_normal((5, DIM)))
+OPTIONS = {
+    "schedule": "geometric",
+    "first_std": 0.2,
+    "last_std": 2.0,
+    "n_levels": 3,
+    "hidden_sizes": [8],
+    "conditioned": False,
+    "loss": "shrunk",
+    "reconstruction": "per_pixel",
+}
+
+
+def cascade(seed: int, dim: int = DIM, n_levels: int = N_LEVELS):
+    return linear_cascade(seed, dim, n_levels, reconstruction="per_pixel")
+
+
+def identity_error(module, model, oracle, x: np.ndarray) -> float:
+    """Of log p = E[bound] + gap (Eq. 10), in units of the larger of 1 and the gap."""
+    expected = module.bound_terms(model, *shared_noise(model, torch.from_numpy(x))).total.mean().item()
+    gap = oracle.gap(x)
+    return abs(oracle.log_prob(x) - expected - gap) / max(1.0, gap)
+
+
+@pytest.mark.parametrize(("seed", "dim", "n_levels"), [(0, 1, 1), (1, 3, 1), (2, 5, 3), (3, 20, 10), (4, 8, 5)])
+def test_log_density_is_expected_bound_plus_gap(seed, dim, n_levels):
+    model, oracle = cascade(seed, dim, n_levels)
+    assert model.reconstruction_std.shape == (n_levels, dim)
+    assert identity_error(bound, model, oracle, 1.5 * np.random.default_rng(seed).standard_normal(dim)) < 1e-10
+
+
+BOUND_MUTANTS = {
+    "variances of the next pixel": ("c, rho = model.corruption_std, model.reconstruction_std",
+                                    "c, rho = model.corruption_std, model.reconstruction_std.roll(1, 1)"),
+    "one variance for all pixels": ("c, rho = model.corruption_std, model.reconstruction_std",
+                                    "c, rho = model.corruption_std, model.reconstruction_std.square().mean(1).sqrt()"),
+    "variances of the level above": ("log_normal(x, x_hat[0], rho[0])", "log_normal(x, x_hat[0], rho[1])"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOUND_MUTANTS)
+def test_mutants_of_the_bound_break_the_identity(name):
+    model, oracle = cascade(0)
+    assert identity_error(mutated(bound, *BOUND_MUTANTS[name]), model, oracle, POINTS[0].numpy()) > 1e-3
+
+
+def minus_expected_bound(model: CDAE, rho: torch.Tensor) -> float:
+    """E[-L] over POINTS and the corruption, exactly, at given reconstruction_std."""
+    model.reconstruction_std.copy_(rho)
+    return -sum(bound.bound_terms(model, *shared_noise(model, x)).total.mean().item() for x in POINTS) / len(POINTS)
+
+
+def slopes(model: CDAE, rho: torch.Tensor) -> torch.Tensor:
+    """Numerical derivative of E[-L] in log rho_{i,j}, for every level and pixel."""
+    step, result = 1e-4, torch.zeros_like(rho)
+    for index in np.ndindex(*rho.shape):
+        factor = torch.ones_like(rho)
+        factor[index] = np.exp(step)
+        result[index] = minus_expected_bound(model, rho * factor) - minus_expected_bound(model, rho / factor)
+    return result / (2 * step)
+
+
+def test_equation_nine_is_a_stationary_minimum_in_every_pixel():
+    model, _ = cascade(1)
+    rho = objective.optimal_reconstruction_std(model.corruption_std, pixel_mse(model, POINTS))
+    assert slopes(model, rho).abs().max() < 1e-6
+    at_optimum = minus_expected_bound(model, rho)
+    for index in np.ndindex(*rho.shape):
+        for factor in (0.9, 1.1):
+            moved = rho.clone()
+            moved[index] *= factor
+            assert minus_expected_bound(model, moved) > at_optimum + 1e-5
+
+
+EQUATION_NINE_MUTANTS = {
+    "one variance for all pixels": lambda c, mse: (
+        (c[:-1, None] ** 2 + mse.mean(1, keepdim=True)).sqrt().expand(-1, DIM)
+    ),
+    "no corruption variance": lambda c, mse: mse.sqrt(),
+    "corruption of the level above": lambda c, mse: (c[1:, None] ** 2 + mse).sqrt(),
+    "error of the next pixel": lambda c, mse: (c[:-1, None] ** 2 + mse.roll(1, 1)).sqrt(),
+    "error of the wrong level": lambda c, mse: (c[:-1, None] ** 2 + mse.roll(1, 0)).sqrt(),
+    "variance for std": lambda c, mse: c[:-1, None] ** 2 + mse,
+}
+
+
+@pytest.mark.parametrize("name", EQUATION_NINE_MUTANTS)
+def test_mutants_of_equation_nine_are_not_stationary(name):
+    model, _ = cascade(0)
+    rho = EQUATION_NINE_MUTANTS[name](model.corruption_std, pixel_mse(model, POINTS))
+    assert slopes(model, rho).abs().max() > 1e-2
+
+
+def test_the_bound_at_equation_nine_is_no_lower_than_with_one_variance_for_all_pixels():
+    """On the data they are fitted to."""
+    for seed in range(5):
+        model, _ = cascade(seed)
+        mse = pixel_mse(model, POINTS)
+        per_pixel = objective.optimal_reconstruction_std(model.corruption_std, mse)
+        isotropic = objective.optimal_reconstruction_std(model.corruption_std, mse.mean(1))
+        gain = minus_expected_bound(model, isotropic[:, None].expand(-1, DIM)) - minus_expected_bound(model, per_pixel)
+        assert gain > 0.01
+
+
+def test_refit_sets_equation_nine_per_pixel():
+    """From one corruption of each example, recomputed here in NumPy; more rows than one chunk of a forward pass."""
+    model, oracle = cascade(2)
+    x = torch.from_numpy(np.random.default_rng(1).standard_normal((2_345, DIM)))
+    model.refit(x, generator=seeded(7))
+    again, errors = seeded(7), []
+    for chunk in x.split(1_000):
+        noisy = model.infer(chunk, generator=again).numpy()
+        errors.append(np.square(chunk.numpy() - noisy @ oracle.matrix.T - oracle.bias))
+    mse = np.concatenate(errors, axis=1).mean(1)
+    expected = np.sqrt(oracle.corruption_std[:-1, None] ** 2 + mse)
+    np.testing.assert_allclose(model.reconstruction_std, expected, rtol=1e-12, atol=0)
+
+
+def test_level_errors_are_the_means_of_pixel_errors_and_pooled_stds_of_their_squares():
+    """What is recorded by level is the same with either kind of variance."""
+    model, _ = cascade(3)
+    assert isinstance(model, Layered)
+    pixels, levels = model.pixel_mse(POINTS, generator=seeded(0)), model.level_mse(POINTS, generator=seeded(0))
+    torch.testing.assert_close(levels, pixels.mean(1), rtol=1e-12, atol=0.0)
+    model.refit(POINTS, generator=seeded(0))
+    isotropic, _ = linear_cascade(3, DIM, N_LEVELS)
+    isotropic.corruption_std.copy_(model.corruption_std)
+    isotropic.denoiser = model.denoiser
+    isotropic.refit(POINTS, generator=seeded(0))
+    torch.testing.assert_close(model.pooled_reconstruction_std, isotropic.reconstruction_std, rtol=1e-12, atol=0.0)
+    assert torch.equal(isotropic.pooled_reconstruction_std, isotropic.reconstruction_std)
+    torch.testing.assert_close(
+        objective.level_weights(model.reconstruction_std), objective.level_weights(isotropic.reconstruction_std)
+    )
+
+
+def test_evaluation_records_root_mean_squares_over_pixels(tmp_path):
+    """Every estimator runs, and levels.csv has one row per level."""
+    prepare(digits.load(), "digits", tmp_path / "data.npz")
+    identity = {"base_seed": 1, "dataset": "digits", "model": "m", "family": "m", "seed": 0}
+    few = {"lower_bound": {"n_draws": 1}, "importance_weighted": {"n_importance_samples": 2, "n_points": 5}}
+    few |= {"parzen": {"n_samples": 20}}
+    evaluation = Evaluation(
+        {**identity, "options": OPTIONS | {"kind": "cdae"}, "estimators": few}, tmp_path / "data.npz"
+    )
+    model = evaluation.build()
+    model.refit(evaluation.data.test, generator=seeded(0))
+    evaluation.measure(model, evaluation.estimators())
+    assert [row["status"] for row in evaluation.rows] == ["ok"] * 4
+    table = tabulate.levels([evaluation.record() | {"n_updates": 0}])
+    expected = model.reconstruction_std.square().mean(1).sqrt()
+    np.testing.assert_allclose(table["reconstruction_std"], expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        table["reconstruction_std"] ** 2, [0.0, *table["corruption_std"][:-1] ** 2] + table["mse_test"], rtol=0.05
+    )
+
+
+def test_first_reconstruction_std_is_that_of_a_denoiser_that_answers_the_mean():
+    model = CDAE(
+        LinearDenoiser(np.eye(2), np.zeros(2)),
+        NoiseSchedule((0.0, 0.5, 2.0)),
+        data_mean=torch.zeros(2),
+        data_std=torch.tensor([1.0, 3.0]),
+        reconstruction="per_pixel",
+    )
+    expected = torch.tensor([[1.0, 9.0], [1.25, 9.25]], dtype=torch.float64).sqrt()
+    torch.testing.assert_close(model.reconstruction_std, expected)
+
+
+def constant_pixel(n_intensity_levels: int | None) -> TrainingSet:
+    """Two pixels, the second of them the same in all examples."""
+    values = torch.randint(0, n_intensity_levels or 256, (400, 2), dtype=torch.uint8, generator=seeded(0))
+    values[:, 1] = 0
+    return TrainingSet(values, n_intensity_levels) if n_intensity_levels else TrainingSet(values / 256.0)
+
+
+@pytest.mark.parametrize(("n_intensity_levels", "expected"), [(256, 256**-2 / 12), (17, 17**-2 / 12), (None, None)])
+def test_variances_are_floored(n_intensity_levels, expected):
+    """At the dequantization variance, or at a tiny share of the pooled one; a perfect denoiser reaches the floor."""
+    training_set = constant_pixel(n_intensity_levels)
+    summary = training_set.summary()
+    expected = expected or 1e-6 * training_set.values.double().var(0, correction=0).mean().item()
+    assert summary.variance_floor == pytest.approx(expected, rel=1e-9)
+    model = CDAE.build(OPTIONS, training_set, generator=seeded(1))
+    assert (model.reconstruction_std > 0.99 * expected**0.5).all()
+    x = training_set.draw(generator=seeded(2))
+    model.denoiser.forward = lambda noisy, level: x.repeat(model.n_levels, 1)
+    model.refit(x, generator=seeded(3))
+    assert model.reconstruction_std[0].tolist() == pytest.approx([expected**0.5] * 2, rel=1e-12)
+    model.denoiser.forward = lambda noisy, level: x
+    assert gaussian.log_normal(x, x, model.reconstruction_std[0]).isfinite().all()
+
+
+def test_levels_of_constant_pixels_have_the_floor_as_their_variance():
+    """So the floor changes nothing that a denoiser can honestly reach."""
+    summary = constant_pixel(17).summary()
+    assert summary.std[1].item() ** 2 == pytest.approx(summary.variance_floor, rel=1e-12)
+
+
+def test_isotropic_variances_have_no_floor():
+    model = CDAE.build(OPTIONS | {"reconstruction": "isotropic"}, constant_pixel(17), generator=seeded(1))
+    assert model.variance_floor == 0.0 and model.reconstruction_std.shape == (3,)
+
+
+def test_unknown_reconstruction_is_refused():
+    with pytest.raises(ValueError, match="reconstruction: got 'other', expected one of isotropic, per_pixel"):
+        CDAE.build(OPTIONS | {"reconstruction": "other"}, constant_pixel(17), generator=seeded(1))
+
+
+LOSS_MUTANTS = {
+    "one weight for all pixels": (
+        "weights = inverse_variances(model.reconstruction_std)",
+        "weights = inverse_variances(pooled_std(model.reconstruction_std))[:, None].expand(-1, x.shape[1])",
+    ),
+    "weights of the next pixel": (
+        "weights = inverse_variances(model.reconstruction_std)",
+        "weights = inverse_variances(model.reconstruction_std).roll(1, 1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*LOSS_MUTANTS, None])
+def test_full_loss_is_minus_the_bound_but_for_what_the_denoiser_cannot_change(name):
+    """Two denoisers with the same variances: the difference of -L is the difference of the loss, and of no mutant."""
+    module = mutated(objective, *LOSS_MUTANTS[name]) if name else objective
+    (one, _), (other, _) = cascade(6), cascade(7)
+    other.load_state_dict({k: v for k, v in one.state_dict().items() if "denoiser" not in k}, strict=False)
+    x, noisy = shared_noise(one, POINTS[0])
+    minus_bounds = [-bound.bound_terms(m, x, noisy).total.mean() for m in (one, other)]
+    losses = [module.full_loss(m, x, noisy) for m in (one, other)]
+    error = (minus_bounds[0] - minus_bounds[1] - losses[0] + losses[1]).abs() / (losses[0] - losses[1]).abs()
+    assert error > 1e-2 if name else error < 1e-10
+
+
+def written_out(model, residual, level, probability) -> float:
+    rho, total = model.reconstruction_std, 0.0
+    for n in range(len(residual)):
+        i = level[n].item()
+        total += sum(residual[n, j] ** 2 / (2 * rho[i - 1, j] ** 2 * probability[i - 1]) for j in range(DIM)).item()
+    return total / len(residual)
+
+
+ONE_LEVEL_MUTANTS = {
+    "level off by one": ("factor[level - 1]", "factor[level - 2]"),
+    "probability left out": (" / per_level(probability, reconstruction_std)", ""),
+    "variance pooled": ("factor = inverse_variances(reconstruction_std)",
+                        "factor = inverse_variances(pooled_std(reconstruction_std))[:, None]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*ONE_LEVEL_MUTANTS, None])
+def test_one_level_loss_weighs_every_pixel_by_its_own_variance(name):
+    """1 / (2 rho_{i-1,j}^2 Q_i), written out; no mutant of it passes."""
+    module = mutated(objective, *ONE_LEVEL_MUTANTS[name]) if name else objective
+    model, level = cascade(6)[0], torch.tensor([3, 1, 4, 1, 2])
+    probability = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
+    value = module.one_level_loss(POINTS, level, probability, model.reconstruction_std).item()
+    assert (value == pytest.approx(written_out(model, POINTS, level, probability), rel=1e-12)) == (name is None)
+
+
+def with_equation_nine(seed: int):
+    """Variances that could come from Eq. 9: rho_{i,j} above c_i."""
+    model, oracle = cascade(seed)
+    added = np.random.default_rng(seed).uniform(0.1, 0.4, (N_LEVELS, DIM))
+    rho = np.sqrt(oracle.corruption_std[:-1, None] ** 2 + added)
+    model.reconstruction_std.copy_(torch.from_numpy(rho))
+    return model, type(oracle)(**(vars(oracle) | {"reconstruction_std": rho}))
+
+
+SHARE, STD = np.array([0.9, 0.5, 0.2, 0.7]), np.array([0.3, 0.5, 1.1, 2.0])
+GUIDED = proposals.Guided(torch.from_numpy(SHARE), torch.from_numpy(STD))
+PROPOSALS = {
+    "paper": (proposals.Paper(), oracles.paper),
+    "widened": (proposals.Widened(), oracles.widened),
+    "renoising": (proposals.Renoising(), oracles.renoising),
+    "guided": (GUIDED, lambda cascade, states: oracles.guided(cascade, states, SHARE, STD)),
+}
+
+
+@pytest.mark.parametrize("name", PROPOSALS)
+def test_log_weights_are_joint_over_proposal(name):
+    model, oracle = with_equation_nine(0)
+    proposal, exact_density = PROPOSALS[name]
+    states = np.random.default_rng(1).standard_normal((6, N_LEVELS + 1, DIM))
+    x, latents = torch.from_numpy(states[:, 0]), torch.from_numpy(states[:, 1:]).permute(1, 0, 2)
+    x_hat = model.denoise(latents)
+    ratio = proposals.log_joint(model, x, latents, x_hat) - proposals.log_proposal(model, proposal, x, latents, x_hat)
+    exact = oracle.log_joint(states.reshape(6, -1)) - exact_density(oracle, states)
+    np.testing.assert_allclose(ratio, exact, rtol=1e-11)
+    if name == "paper":
+        np.testing.assert_allclose(model.log_weights(x, latents), exact, rtol=1e-11)
+
+
+@pytest.mark.parametrize("name", PROPOSALS)
+def test_draws_follow_the_density(name):
+    """(x_i - mean) / std of drawn latents is standard normal, whatever was drawn before it."""
+    model, _ = with_equation_nine(1)
+    proposal = PROPOSALS[name][0]
+    x = POINTS[0].expand(20_000, -1)
+    latents, x_hat = proposals.propose(model, proposal, x, generator=seeded(3))
+    for level in range(1, N_LEVELS + 1):
+        neighbour = level - 1 if proposal.bottom_up else level + 1
+        mean = proposal.mean(model, level, x, x_hat[neighbour - 1] if 1 <= neighbour <= N_LEVELS else None)
+        z = ((latents[level - 1] - mean) / proposal.std(model)[level - 1]).numpy()
+        assert_mean(z, 0.0)
+        assert_mean(z[:, :, None] * z[:, None, :], np.eye(DIM))
+
+
+def test_variance_ratios_are_those_of_the_widest_pixel():
+    model, oracle = with_equation_nine(2)
+    rho, c = oracle.reconstruction_std, oracle.corruption_std
+    expected = [*(rho[1:].max(1) / c[1:-1]) ** 2, (oracle.prior_std.max() / c[-1]) ** 2]
+    np.testing.assert_allclose(proposals.variance_ratios(model, proposals.Paper()), expected, rtol=1e-12)
+    np.testing.assert_allclose(proposals.variance_ratios(model, proposals.Widened())[:-1], 1.0, rtol=1e-12)
+
+
+def test_samples_and_simulated_data_have_the_exact_moments():
+    """Of the marginal, of the last step without its noise, and of data with their latents."""
+    model, oracle = cascade(7, dim=2, n_levels=2)
+    mean_set, sample_set = model.sample_sets(20_000, generator=seeded(0))
+    mean, covariance = oracle.marginal()
+    assert_moments(sample_set.values.numpy(), mean, covariance)
+    assert_moments(mean_set.values.numpy(), mean, covariance - np.diag(oracle.reconstruction_std[0] ** 2))
+    x, latents = model.simulate(20_000, generator=seeded(1))
+    assert_moments(torch.cat([x[None], latents]).permute(1, 0, 2).reshape(20_000, 6).numpy(), *oracle.joint_moments())
+
+
+def test_float32_models_stay_float32():
+    """A double per pixel does not raise the precision of states, which the network could not take."""
+    model = CDAE.build(OPTIONS, constant_pixel(17), generator=seeded(0))
+    x, latents = model.simulate(5, generator=seeded(1))
+    samples = [s.values for s in model.sample_sets(5, generator=seeded(2))]
+    assert {values.dtype for values in (x, latents, *samples)} == {torch.float32}
+    for proposal in (proposals.Paper(), proposals.Widened(), proposals.Renoising()):
+        assert proposals.propose(model, proposal, x, generator=seeded(3))[0].dtype == torch.float32
+    model.loss(x, generator=seeded(4)).backward()
+
+
+def test_quadrature_in_one_dimension():
+    model, oracle = cascade(8, dim=1, n_levels=3)
+    x = np.linspace(-3.0, 3.0, 7)[:, None]
+    np.testing.assert_allclose(quadrature.log_density(model, torch.from_numpy(x)), oracle.log_prob(x), atol=1e-9)
+
+
+def test_a_weight_per_entry_is_a_weight_per_vector_where_all_are_equal():
+    weight = torch.rand(len(POINTS), dtype=torch.float64, generator=seeded(0))
+    per_entry = gaussian.weighted_squared_norm(POINTS, weight[:, None].expand(-1, DIM))
+    torch.testing.assert_close(gaussian.weighted_squared_norm(POINTS, weight), per_entry, rtol=1e-13, atol=0.0)
+    expected = sum_over_dim(weight[:, None] * POINTS.square(), DIM)
+    torch.testing.assert_close(per_entry, expected, rtol=1e-13, atol=0.0)
