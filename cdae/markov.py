@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cdae.corruption import per_level
 from cdae.gaussian import kl_normal, log_normal
 from cdae.interfaces import BoundTerms, Cascade
 
@@ -40,11 +41,12 @@ def kept_share(corruption_std: Float[Tensor, "levels"]) -> Float[Tensor, "k"]:
 
 
 def transition_std(
-    corruption_std: Float[Tensor, "levels"], reconstruction_std: Float[Tensor, "k"]
-) -> Float[Tensor, "k"]:
+    corruption_std: Float[Tensor, "levels"], reconstruction_std: Float[Tensor, "k *pixels"]
+) -> Float[Tensor, "k *pixels"]:
     """sqrt(v_i), i = 0 .. k-1: for rho_i by Eq. 9 the minimiser of the bound's every term, and positive for any rho."""
-    g = kept_share(corruption_std)
-    variance = g * corruption_std[:-1].double().square() + (1.0 - g) * reconstruction_std.double().square()
+    g = per_level(kept_share(corruption_std), reconstruction_std)
+    own = per_level(corruption_std[:-1].double().square(), reconstruction_std)
+    variance = g * own + (1.0 - g) * reconstruction_std.double().square()
     return ((1.0 - g) * variance).sqrt()
 
 
@@ -58,7 +60,7 @@ def markov_bound_terms(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[T
     left = 1.0 - kept_share(c)  # x_{i+1} enters both means alike, so they differ by left[i] (x_0 - x_hat[i])
     reconstruction = log_normal(x, x_hat[0], std[0])
     level_kl = [kl_normal(left[i] * x, c[i] * left[i].sqrt(), left[i] * x_hat[i], std[i]) for i in range(1, len(noisy))]
-    prior_kl = kl_normal(x, c[-1], model.prior_mean, model.prior_std)
+    prior_kl = model.prior.kl_from(x, c[-1])
     return BoundTerms(reconstruction, torch.stack(level_kl) if level_kl else prior_kl.new_zeros(0, len(x)), prior_kl)
 
 

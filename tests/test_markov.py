@@ -61,7 +61,7 @@ MUTANTS = [
     ("left[i] * x_hat[i], std[i]", "left[i] * x_hat[i - 1], std[i]"),
     ("log_normal(x, x_hat[0], std[0])", "log_normal(x, x_hat[0], std[1])"),
     ("range(1, len(noisy))", "range(1, len(noisy) - 1)"),
-    ("kl_normal(x, c[-1], model", "kl_normal(x, c[-2], model"),
+    ("kl_from(x, c[-1])", "kl_from(x, c[-2])"),
 ]
 
 
@@ -187,3 +187,16 @@ def test_the_forward_process_has_the_cascades_marginals_and_is_the_oracles():
         covariance = np.block([[own, cross], [cross.T, covariance]])
     np.testing.assert_allclose(np.diag(covariance), c**2)
     np.testing.assert_allclose(oracle.inference_moments(np.zeros(1))[1], covariance)
+
+
+def test_a_variance_per_pixel_gives_a_transition_per_pixel():
+    """Every column is what its own variances give, and columns that are equal give the bound of one variance."""
+    c = torch.tensor([0.0, 0.5, 1.5], dtype=torch.float64)
+    rho = torch.tensor([[0.3, 0.9], [0.8, 1.1]], dtype=torch.float64)
+    columns = [markov.transition_std(c, column) for column in rho.T]
+    assert torch.equal(markov.transition_std(c, rho), torch.stack(columns, dim=1))
+    model, _ = linear_cascade(0, 3, 2)
+    x = torch.randn(5, 3, dtype=torch.float64, generator=seeded(0))
+    expected = markov.markov_bound(model, x, generator=seeded(1)).total
+    model.reconstruction_std = model.reconstruction_std[:, None].expand(-1, 3).clone()
+    torch.testing.assert_close(markov.markov_bound(model, x, generator=seeded(1)).total, expected)
