@@ -8,9 +8,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,9 @@ from workflow.scripts import trained
 from workflow.scripts.job import is_failure_of_the_machine, job, reason, use_one_thread_deterministically
 from workflow.scripts.parts import Arrays, Parts
 from workflow.scripts.trained import mean_and_error
+from workflow.scripts.trials import Trial, Trials
 
 CHUNK_POINTS = 50  # of one batch; a constant, because results depend on it
-N_PILOT_POINTS, N_PILOT_BETAS = 25, 10  # training examples, one chain each; temperatures
-GUIDED_EXAMPLES, GUIDED_BATCH = 2_000, 100  # of the training data, for the two numbers per level
-GUIDED_UPDATES, GUIDED_LEARNING_RATE = 300, 0.03
 PAIRED_ERRORS = 5.0  # a lower bound further above the exact value than this many standard errors is a bug
 
 
@@ -59,24 +55,6 @@ def main() -> None:
         parts.remove()
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One estimator to run.
-
-    Attributes:
-        variant: the inference model, or the start of the annealing.
-        n_test: number of test points.
-        make: gives the estimator (a `cdae.sandwich.TwoSided`).
-        facts: what else the table tells of it.
-    """
-
-    name: str
-    variant: str
-    n_test: int
-    make: Callable[[], Any]
-    facts: dict[str, float] = field(default_factory=dict)
-
-
 class Certification:
     """The rows and per-example values of one cell, as they are made."""
 
@@ -97,82 +75,8 @@ class Certification:
         model.requires_grad_(False)
         n = self.settings["n_points"]
         simulated = model.simulate(n, generator=trained.generator(self.config, "certify, simulated data"))
-        for trial in self.trials(model):
+        for trial in Trials(self.config, self.data, self.parts).of(model):
             self.attempt(trial, simulated)
-
-    def trials(self, model: Any) -> Iterator[Trial]:
-        """Every estimator that fits the model."""
-        from cdae import sandwich
-        from cdae.interfaces import Denoises
-        from cdae.paths import CascadePath, PriorPath
-        from cdae.proposals import PROPOSALS, variance_ratios
-        from cdae.quadrature import Quadrature
-
-        s, n = self.settings, self.settings["n_points"]
-        weighted = s["importance_weighted"]
-        n_draws, n_weighted = weighted["n_importance_samples"], weighted["n_points"]
-        if not isinstance(model, Denoises):
-            yield Trial("importance_weighted", "encoder", n_weighted, lambda: sandwich.encoder_sampling(model, n_draws))
-            yield Trial("annealed", "prior", n, lambda: self.annealing(PriorPath(model), "sigmoid"))
-            return
-        guided = self.guided(model)
-        inference_models = {name: make() for name, make in PROPOSALS.items()} | {"guided": guided}
-        for name, proposal in inference_models.items():
-            make = partial(sandwich.cascade_sampling, model, proposal, n_draws)
-            ratio = variance_ratios(model, proposal).max().item()
-            yield Trial("importance_weighted", name, n_weighted, make, {"largest_variance_ratio": ratio})
-        paper = inference_models["paper"]
-        yield Trial("all_pairs", "paper", n, lambda: sandwich.repeated_all_pairs(model, paper, **s["all_pairs"]))
-        yield Trial("sequential", "guided", n, lambda: sandwich.repeated_sequential(model, guided, **s["sequential"]))
-        yield Trial("annealed", "guided", n, lambda: self.annealing(CascadePath(model, guided), "linear"))
-        if self.data.test.shape[1] == 1:
-            yield Trial("exact", "quadrature", n, lambda: Quadrature(model))
-
-    def guided(self, model: Any) -> Any:
-        """The guided inference model, fitted on training data."""
-        import torch
-
-        from cdae.proposals import Guided, fit_guided
-
-        def fit() -> Arrays:
-            generator = trained.generator(self.config, "certify, guided")
-            examples = self.data.training.draw(generator=generator)
-            examples = examples[torch.randperm(len(examples), generator=generator)[:GUIDED_EXAMPLES]]
-            batches = examples.split(GUIDED_BATCH)
-            proposal = fit_guided(
-                model,
-                lambda update: batches[update % len(batches)],
-                n_updates=GUIDED_UPDATES,
-                learning_rate=GUIDED_LEARNING_RATE,
-                generator=generator,
-            )
-            return {"share": proposal.share.numpy(), "stds": proposal.stds.numpy()}
-
-        part = self.parts.get("guided", fit)
-        return Guided(torch.from_numpy(part["share"]), torch.from_numpy(part["stds"]))
-
-    def annealing(self, path: Any, schedule: str) -> Any:
-        """Annealed importance sampling with step sizes from a pilot on training examples."""
-        import torch
-
-        from cdae import annealing
-        from cdae.paths import SCHEDULES
-        from cdae.sandwich import Annealing
-
-        s = self.settings["annealing"]
-        betas = SCHEDULES[schedule](min(N_PILOT_BETAS, s["n_distributions"]))
-
-        def fly() -> Arrays:
-            generator = trained.generator(self.config, "certify, pilot")
-            examples = self.data.training.draw(generator=generator)
-            x = examples[torch.randperm(len(examples), generator=generator)[:N_PILOT_POINTS]]
-            steps = annealing.pilot(path, x, betas, n_leapfrog=s["n_leapfrog"], generator=generator)
-            return {"sizes": steps.sizes.numpy(), "acceptance": steps.acceptance.numpy()}
-
-        part = self.parts.get("pilot", fly)
-        sizes, acceptance = torch.from_numpy(part["sizes"]), torch.from_numpy(part["acceptance"])
-        steps = annealing.StepSizes(betas, sizes, acceptance, s["n_leapfrog"])
-        return Annealing(path, SCHEDULES[schedule](s["n_distributions"]), steps, s["n_chains"])
 
     def attempt(self, trial: Trial, simulated: Any) -> None:
         """Run one estimator; its own failure becomes a row, and the others go on."""
