@@ -28,6 +28,7 @@ from torch import Tensor
 from cdae.gaussian import log_mean_exp
 from cdae.hamiltonian import State, evaluate, transition
 from cdae.paths import AnnealingPath
+from cdae.step_sizes import StepSizes, check_betas
 
 PILOT_ACCEPTANCE = 0.72
 PILOT_FIRST_SIZE = 1.0
@@ -40,43 +41,6 @@ Progress = Callable[[str], None]
 
 def to_stderr(line: str) -> None:
     print(line, file=sys.stderr)
-
-
-@dataclass(frozen=True)
-class StepSizes:
-    """What a pilot has fixed: a step size per beta, in units of the path's coordinate_std.
-
-    Args:
-        betas: increasing from 0 to 1.
-        sizes: the step size at each beta.
-        acceptance: the acceptance rate that the pilot saw with it.
-        n_leapfrog: leapfrog steps of a trajectory, which the sizes were chosen for.
-
-    Raises:
-        ValueError: if betas does not increase from 0 to 1, if a size is not positive and finite, or n_leapfrog is less
-            than 1.
-    """
-
-    betas: Float[Tensor, "betas"]
-    sizes: Float[Tensor, "betas"]
-    acceptance: Float[Tensor, "betas"]
-    n_leapfrog: int
-
-    def __post_init__(self) -> None:
-        _check_betas(self.betas)
-        if not (self.sizes.isfinite().all() and (self.sizes > 0).all()):
-            raise ValueError(f"step sizes: got {self.sizes.tolist()}, expected positive, finite ones; repeat the pilot")
-        if self.n_leapfrog < 1:
-            raise ValueError(f"n_leapfrog: got {self.n_leapfrog}, expected at least 1")
-
-    def at(self, betas: Float[Tensor, "m"]) -> Float[Tensor, "m"]:
-        """Step sizes at other betas, by linear interpolation of 1 / size^2.
-
-        Between Gaussians the precision of pi_beta is linear in beta, and the largest stable step is its -1/2 power.
-        """
-        right = torch.searchsorted(self.betas, betas).clamp(1, len(self.betas) - 1)
-        fraction = (betas - self.betas[right - 1]) / (self.betas[right] - self.betas[right - 1])
-        return torch.lerp(self.sizes[right - 1] ** -2.0, self.sizes[right] ** -2.0, fraction) ** -0.5
 
 
 @dataclass(frozen=True)
@@ -94,6 +58,7 @@ def pilot(
     betas: Float[Tensor, "betas"],
     *,
     n_leapfrog: int,
+    force_precision: str = "highest",
     generator: torch.Generator,
     progress: Progress = to_stderr,
 ) -> StepSizes:
@@ -107,9 +72,9 @@ def pilot(
     Raises:
         ValueError: if betas does not increase from 0 to 1, or n_leapfrog is less than 1.
     """
-    _check_betas(betas)
-    move = _transitions(path, x, n_leapfrog=n_leapfrog, generator=generator)
-    state = evaluate(partial(path.log_densities, x), path.draw_start(x, generator=generator))
+    check_betas(betas)
+    move = _transitions(path, x, n_leapfrog=n_leapfrog, force_precision=force_precision, generator=generator)
+    state = evaluate(partial(path.log_densities, x), path.draw_start(x, generator=generator), force_precision)
     log_size, log_sizes, rates = math.log(PILOT_FIRST_SIZE), [], []
     for t, beta in enumerate(betas.tolist()):
         trials = []
@@ -122,7 +87,7 @@ def pilot(
         rates.append(settled[1])
         size = math.exp(settled[0])
         _tell(progress, f"pilot at beta {beta:.3g}, step size {size:.3g}, acceptance {rates[-1]:.2f}", t, len(betas))
-    return StepSizes(betas, torch.stack(log_sizes).exp(), torch.stack(rates), n_leapfrog)
+    return StepSizes(betas, torch.stack(log_sizes).exp(), torch.stack(rates), n_leapfrog, force_precision)
 
 
 def log_weights(
@@ -146,7 +111,7 @@ def log_weights(
     Raises:
         ValueError: if betas does not increase from 0 to 1, or n_chains is less than 1.
     """
-    _check_betas(betas)
+    check_betas(betas)
     _check_chains(n_chains)
     copies = x.repeat(n_chains, 1)
     latents = path.draw_start(copies, generator=generator)
@@ -181,7 +146,7 @@ def reverse_log_weights(
         ValueError: if betas does not increase from 0 to 1, n_chains is less than 1, or there are not as many latents as
             points.
     """
-    _check_betas(betas)
+    check_betas(betas)
     _check_chains(n_chains)
     if latents.shape[-2] != len(x):
         raise ValueError(f"latents: got shape {tuple(latents.shape)}, expected {len(x)} rows in the last but one axis")
@@ -213,8 +178,10 @@ def _anneal(
     progress: Progress,
 ) -> Annealed:
     """Along betas in the order given, from latents drawn at the first of them; row i belongs to point i mod n."""
-    move = _transitions(path, x, n_leapfrog=steps.n_leapfrog, generator=generator)
-    state = evaluate(partial(path.log_densities, x), latents)
+    move = _transitions(
+        path, x, n_leapfrog=steps.n_leapfrog, force_precision=steps.force_precision, generator=generator
+    )
+    state = evaluate(partial(path.log_densities, x), latents, steps.force_precision)
     sizes = steps.at(betas[1:-1])
     log_weight = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     chain_acceptance, beta_acceptance = torch.zeros_like(log_weight), torch.zeros_like(sizes)
@@ -232,21 +199,17 @@ def _anneal(
 
 
 def _transitions(
-    path: AnnealingPath, x: Tensor, *, n_leapfrog: int, generator: torch.Generator
+    path: AnnealingPath, x: Tensor, *, n_leapfrog: int, force_precision: str, generator: torch.Generator
 ) -> Callable[..., tuple[State, Tensor]]:
     densities, std = partial(path.log_densities, x), path.coordinate_std
-    return partial(transition, densities, n_leapfrog=n_leapfrog, coordinate_std=std, generator=generator)
+    settings = {"n_leapfrog": n_leapfrog, "force_precision": force_precision, "coordinate_std": std}
+    return partial(transition, densities, **settings, generator=generator)
 
 
 def _tell(progress: Progress, line: str, done_before: int, total: int) -> None:
     """A line at each tenth of the way."""
     if 10 * done_before // total < 10 * (done_before + 1) // total:
         progress(f"{done_before + 1} of {total}, {line}")
-
-
-def _check_betas(betas: Tensor) -> None:
-    if not (len(betas) >= 2 and betas[0] == 0 and betas[-1] == 1 and (betas.diff() > 0).all()):
-        raise ValueError(f"betas: got {betas.tolist()}, expected numbers increasing from 0 to 1; see paths.SCHEDULES")
 
 
 def _check_chains(n_chains: int) -> None:

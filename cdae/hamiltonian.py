@@ -4,9 +4,12 @@
 
 A momentum of unit mass is drawn, the latents follow a leapfrog trajectory in coordinates divided by `coordinate_std`,
 and its end is accepted with probability min(1, exp(energy before - energy after)), which leaves pi_beta invariant
-(S. Duane et al., "Hybrid Monte Carlo", 1987; R. Neal, "MCMC using Hamiltonian dynamics", 2011). The latents of all
-chains are one batch, (*levels, rows, dim), a chain a row. Not here: the sequence of beta, the weights and the choice of
-step sizes (`annealing`).
+(S. Duane et al., "Hybrid Monte Carlo", 1987; R. Neal, "MCMC using Hamiltonian dynamics", 2011). Any force that is a
+function of the latents makes the trajectory reversible, so forces may be computed with reduced precision
+(`precision`) as long as energies are not: the invariance is exact, and only the acceptance rate can suffer.
+
+The latents of all chains are one batch, (*levels, rows, dim), a chain a row. Not here: the sequence of beta, the
+weights and the choice of step sizes (`annealing`).
 """
 
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cdae.gaussian import squared_norm, standard_normal
+from cdae.precision import is_reduced, matmul_precision
 
 Densities = Callable[[Tensor], tuple[Tensor, Tensor]]  # latents -> (log start, log end), one value per row, in nats
 
@@ -44,25 +48,35 @@ class State:
         return (1.0 - beta) * self.start_gradient + beta * self.end_gradient
 
 
-def evaluate(densities: Densities, latents: Float[Tensor, "*levels rows dim"]) -> State:
-    """Both gradients apart, so that the next trajectory can start from them at another beta."""
+def evaluate(
+    densities: Densities, latents: Float[Tensor, "*levels rows dim"], force_precision: str = "highest"
+) -> State:
+    """Both gradients apart, so that the next trajectory can start from them at another beta.
+
+    Args:
+        force_precision: of the matrix products of the gradients, "highest" or "medium"; the densities have the highest.
+    """
     latents = latents.detach().requires_grad_()
-    with torch.enable_grad():
+    with torch.enable_grad(), matmul_precision(force_precision):
         log_start, log_end = densities(latents)
-    (start_gradient,) = torch.autograd.grad(log_start.sum(), latents, retain_graph=True)
-    (end_gradient,) = torch.autograd.grad(log_end.sum(), latents)
-    return State(latents.detach(), log_start.detach(), log_end.detach(), start_gradient, end_gradient)
+        (start_gradient,) = torch.autograd.grad(log_start.sum(), latents, retain_graph=True)
+        (end_gradient,) = torch.autograd.grad(log_end.sum(), latents)
+    latents = latents.detach()
+    if is_reduced(force_precision):
+        with torch.no_grad():
+            log_start, log_end = densities(latents)
+    return State(latents, log_start.detach(), log_end.detach(), start_gradient, end_gradient)
 
 
 def gradient(
-    densities: Densities, latents: Float[Tensor, "*levels rows dim"], beta: float
+    densities: Densities, latents: Float[Tensor, "*levels rows dim"], beta: float, force_precision: str = "highest"
 ) -> Float[Tensor, "*levels rows dim"]:
     """Gradient of log pi_beta alone: one backward pass."""
     latents = latents.detach().requires_grad_()
-    with torch.enable_grad():
+    with torch.enable_grad(), matmul_precision(force_precision):
         log_start, log_end = densities(latents)
         log_density = (1.0 - beta) * log_start + beta * log_end
-    return torch.autograd.grad(log_density.sum(), latents)[0]
+        return torch.autograd.grad(log_density.sum(), latents)[0]
 
 
 def leapfrog(
@@ -73,6 +87,7 @@ def leapfrog(
     beta: float,
     step: Tensor,
     n_leapfrog: int,
+    force_precision: str = "highest",
 ) -> tuple[State, Float[Tensor, "*levels rows dim"]]:
     """The state and momentum after n_leapfrog steps; a step (broadcastable to the latents) is in their own units.
 
@@ -81,8 +96,8 @@ def leapfrog(
     latents, momentum = state.latents, momentum + 0.5 * step * state.gradient(beta)
     for _ in range(n_leapfrog - 1):
         latents = latents + step * momentum
-        momentum = momentum + step * gradient(densities, latents, beta)
-    end = evaluate(densities, latents + step * momentum)
+        momentum = momentum + step * gradient(densities, latents, beta, force_precision)
+    end = evaluate(densities, latents + step * momentum, force_precision)
     return end, momentum + 0.5 * step * end.gradient(beta)
 
 
@@ -101,6 +116,7 @@ def transition(
     n_leapfrog: int,
     coordinate_std: Tensor,
     generator: torch.Generator,
+    force_precision: str = "highest",
 ) -> tuple[State, Float[Tensor, "rows"]]:
     """One trajectory with its Metropolis correction; a proposal whose energy is not finite is rejected.
 
@@ -114,7 +130,9 @@ def transition(
     """
     step = (step_size * coordinate_std).to(state.latents.dtype)
     momentum = standard_normal(state.latents, *state.latents.shape, generator=generator)
-    proposed, end_momentum = leapfrog(densities, state, momentum, beta=beta, step=step, n_leapfrog=n_leapfrog)
+    proposed, end_momentum = leapfrog(
+        densities, state, momentum, beta=beta, step=step, n_leapfrog=n_leapfrog, force_precision=force_precision
+    )
     after = energy(proposed, end_momentum, beta)
     drop = torch.where(after.isfinite(), energy(state, momentum, beta) - after, -torch.inf)
     return choose(accepts(drop, generator=generator), proposed, state), drop.clamp(max=0.0).exp()

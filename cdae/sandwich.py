@@ -23,6 +23,7 @@ from cdae.gaussian import log_mean_exp
 from cdae.interfaces import Cascade, Weighted
 from cdae.paths import AnnealingPath
 from cdae.proposals import Proposal, draw_log_weights, log_joint, log_proposal
+from cdae.step_sizes import StepSizes
 
 BLOCK_ROWS = 2_000  # draws of several at a time; a constant, because draws depend on it
 
@@ -137,7 +138,7 @@ class Annealing:
 
     path: AnnealingPath
     betas: Float[Tensor, "betas"]
-    steps: annealing.StepSizes
+    steps: StepSizes
     n_chains: int
 
     def log_weights(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "rows n"]:

@@ -8,8 +8,7 @@ Not here: what the loss is.
 import copy
 import math
 import sys
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import torch
@@ -48,26 +47,6 @@ class _Adam:
                 fused=True, amsgrad=False, beta1=0.9, beta2=0.999, lr=learning_rate, weight_decay=0.0, eps=1e-8,
                 maximize=False,
             )  # fmt: skip
-
-
-@contextmanager
-def matmul_precision(name: str) -> Iterator[None]:
-    """float32 matrix products "highest" (float32 throughout) or "medium" (bfloat16 factors, float32 sums).
-
-    On a processor without bfloat16 products, where they would be emulated, "medium" is as "highest".
-    """
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(name if has_bfloat16_products() else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-def has_bfloat16_products() -> bool:
-    """Whether this processor multiplies bfloat16 numbers itself."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def cosine_learning_rate(learning_rate: float, update: int, n_updates: int) -> float:

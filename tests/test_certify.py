@@ -34,7 +34,7 @@ SETTINGS = {
     "importance_weighted": {"n_importance_samples": 30, "n_points": 70},
     "all_pairs": {"n_draws": 3, "n_repeats": 4},
     "sequential": {"n_particles": 3, "n_repeats": 4},
-    "annealing": {"n_distributions": 4, "n_leapfrog": 2, "n_chains": 2},
+    "annealing": {"n_distributions": 4, "n_leapfrog": 2, "n_chains": 2, "force_precision": "highest"},
 }
 
 

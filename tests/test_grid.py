@@ -65,6 +65,7 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("seeds", [], ["seeds", "[]"]),
         ("certify.overrides", {"cdae-k4": {}}, ["certify.overrides", "'cdae-k4'", "did you mean 'cdae-k3'"]),
         ("models.cdae-markov", {"kind": "control-training-samples"}, ["models.cdae-markov", "choose another"]),
+        ("certify.datasets", ["digit"], ["certify.datasets", "'digit'", "did you mean 'digits'"]),
         ("certify.annealing.n_distribution", 5, ["certify.annealing", "did you mean 'n_distributions'"]),
         ("datasets.digits", {"loader": "npz", "path": "nowhere.npz"}, ["'nowhere.npz'", "expected an existing"]),
         ("datasets.digits", {"loader": "digits", "allow_discrete": True}, ["datasets.digits.allow_discrete", "npz"]),
@@ -118,6 +119,8 @@ def test_certified_are_cascades_and_vaes_of_the_seeds_named(config):
     config = change(config, "seeds", [0, 1])
     names = {(cell.kind, cell.seed) for cell in grid.cells(config) if grid.certified(config, cell)}
     assert names == {("cdae", 0), ("vae", 0)}
+    config["certify"]["datasets"] = ["digits"]
+    assert {cell.dataset for cell in grid.cells(config) if grid.certified(config, cell)} == {"digits"}
     del config["certify"]
     assert not any(grid.certified(config, cell) for cell in grid.cells(config))
 

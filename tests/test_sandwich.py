@@ -15,6 +15,7 @@ from cdae.gaussian import log_mean_exp
 from cdae.model import CDAE
 from cdae.objective import optimal_reconstruction_std
 from cdae.paths import CascadePath, PriorPath, linear_schedule
+from cdae.step_sizes import StepSizes
 from tests.helpers import (
     LinearDenoiser,
     assert_mean,
@@ -151,7 +152,7 @@ def two_sided(name: str, sandwich=sandwich):
     model, oracle = finite_variance_cascade()
     guided = proposals.Guided(torch.tensor([0.8, 0.7]).double(), torch.tensor([0.6, 1.1]).double())
     path = CascadePath(model, guided)
-    steps = annealing.StepSizes(*[torch.tensor([a, b]).double() for a, b in [(0, 1), (0.9, 0.9), (1, 1)]], 2)
+    steps = StepSizes(*[torch.tensor([a, b]).double() for a, b in [(0, 1), (0.9, 0.9), (1, 1)]], 2)
     made = {
         "importance": sandwich.cascade_sampling(model, guided, 3),
         "all pairs": sandwich.repeated_all_pairs(model, proposals.Paper(), n_draws=2, n_repeats=2),

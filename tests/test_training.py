@@ -14,7 +14,8 @@ from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.interfaces import Trainable
 from cdae.model import CDAE, LOSSES
-from cdae.training import DivergenceError, History, cosine_learning_rate, fit, matmul_precision
+from cdae.precision import matmul_precision
+from cdae.training import DivergenceError, History, cosine_learning_rate, fit
 from tests.helpers import seeded
 
 DATA = torch.randn(130, 3, generator=seeded(0))
@@ -246,11 +247,11 @@ def test_snapshots_are_refitted_copies_and_leave_training_as_it_is():
 
 def test_reduced_products_are_used_where_the_processor_has_them_and_nowhere_else(monkeypatch):
     for supported, expected in ((True, "medium"), (False, "highest")):
-        monkeypatch.setattr("cdae.training.has_bfloat16_products", lambda supported=supported: supported)
+        monkeypatch.setattr("cdae.precision.has_bfloat16_products", lambda supported=supported: supported)
         with pytest.raises(KeyError), matmul_precision("medium"):
             assert torch.get_float32_matmul_precision() == expected
             raise KeyError
         assert torch.get_float32_matmul_precision() == "highest"
-    monkeypatch.setattr("cdae.training.has_bfloat16_products", lambda: True)
+    monkeypatch.setattr("cdae.precision.has_bfloat16_products", lambda: True)
     with matmul_precision("highest"):
         assert torch.get_float32_matmul_precision() == "highest"

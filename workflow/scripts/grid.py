@@ -68,6 +68,8 @@ def check(config: Options) -> None:
                 f"models.{name}: this name is that of a row of another model's Markov bound; choose another"
             )
     models = {cell.model for cell in cells(config)}
+    for name in config.get("certify", {}).get("datasets", []):
+        _check_known("certify.datasets", name, config["datasets"])
     for name in config.get("certify", {}).get("overrides", {}):
         _check_known("certify.overrides", name, dict.fromkeys(models, ""))
     _check_results_dir(Path(config["results_dir"]))
@@ -163,12 +165,15 @@ def snapshots(config: Options, cell: Cell) -> list[int]:
 
 def certified(config: Options, cell: Cell) -> bool:
     """Whether both sides of a cell's likelihood are estimated."""
-    return "certify" in config and cell.kind in CERTIFIED_KINDS and cell.seed in config["certify"]["seeds"]
+    if "certify" not in config or cell.kind not in CERTIFIED_KINDS:
+        return False
+    settings = config["certify"]
+    return cell.seed in settings["seeds"] and cell.dataset in settings.get("datasets", config["datasets"])
 
 
 def certification_config(config: Options, cell: Cell) -> Options:
     """Everything that the certification of a cell depends on; a model's own sizes replace those for all."""
-    settings = {key: value for key, value in config["certify"].items() if key not in ("seeds", "overrides")}
+    settings = {key: value for key, value in config["certify"].items() if key not in ("seeds", "datasets", "overrides")}
     own = config["certify"].get("overrides", {}).get(cell.model, {})
     settings["n_points"] = own.get("n_points", settings["n_points"])
     n_distributions = own.get("n_distributions", settings["annealing"]["n_distributions"])

@@ -73,7 +73,8 @@ def _certificates(settings: Options | None) -> list[str]:
         for model, sizes in settings.get("overrides", {}).items()
     ]
     return [
-        f"`certificates.csv`: replicates {', '.join(map(str, settings['seeds']))}, {settings['n_points']} random test "
+        f"`certificates.csv`: {', '.join(settings.get('datasets', ['all data sets']))}, replicates "
+        f"{', '.join(map(str, settings['seeds']))}, {settings['n_points']} random test "
         "points and as many simulated from each model; importance sampling on "
         f"{weighted['n_points']} test points, M = {weighted['n_importance_samples']}; annealing over "
         f"{annealing['n_distributions']} distributions, {annealing['n_leapfrog']} leapfrog steps, "

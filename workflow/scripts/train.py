@@ -54,7 +54,8 @@ def train(config: dict[str, Any], data: str | Path, snapshots: dict[int, Any]) -
     record: dict[str, Any] = {"status": "ok"}
     if isinstance(model, Trainable):
         from cdae import checkpoint
-        from cdae.training import fit, matmul_precision
+        from cdae.precision import matmul_precision
+        from cdae.training import fit
 
         settings = dict(options["training"])
         with matmul_precision(settings.pop("matmul_precision")):

@@ -95,6 +95,7 @@ class Trials:
         from cdae import annealing
         from cdae.paths import SCHEDULES
         from cdae.sandwich import Annealing
+        from cdae.step_sizes import StepSizes
 
         s = self.settings["annealing"]
         betas = SCHEDULES[schedule](min(N_PILOT_BETAS, s["n_distributions"]))
@@ -103,10 +104,11 @@ class Trials:
             generator = trained.generator(self.config, "certify, pilot")
             examples = self.data.training.draw(generator=generator)
             x = examples[torch.randperm(len(examples), generator=generator)[:N_PILOT_POINTS]]
-            steps = annealing.pilot(path, x, betas, n_leapfrog=s["n_leapfrog"], generator=generator)
+            settings = {"n_leapfrog": s["n_leapfrog"], "force_precision": s["force_precision"]}
+            steps = annealing.pilot(path, x, betas, **settings, generator=generator)
             return {"sizes": steps.sizes.numpy(), "acceptance": steps.acceptance.numpy()}
 
         part = self.parts.get("pilot", fly)
         sizes, acceptance = torch.from_numpy(part["sizes"]), torch.from_numpy(part["acceptance"])
-        steps = annealing.StepSizes(betas, sizes, acceptance, s["n_leapfrog"])
+        steps = StepSizes(betas, sizes, acceptance, s["n_leapfrog"], s["force_precision"])
         return Annealing(path, SCHEDULES[schedule](s["n_distributions"]), steps, s["n_chains"])
