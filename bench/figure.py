@@ -27,7 +27,7 @@ def draw(path: Path, rows: list[Row]) -> None:
     axes.set(xlim=(SMALLEST * 0.9, LARGEST * 2.6), ylim=(-0.7, len(shown) - 0.3))
     axes.set_yticks(range(len(shown)), [label(row) for row in reversed(shown)])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("share of the goal reached (line: reach, bar: stretch)")
+    figure.supxlabel("share of the goal reached; line: reach, bar: stretch", fontsize=7)
     save(figure, path)
 
 

@@ -69,7 +69,8 @@ def ours(bench: Workbench, *, batch_size: int, n_levels: int = N_LEVELS, precisi
 def loop(bench: Workbench, seed: int = 0) -> Loop:
     settings, model = bench.settings(), bench.model(n_levels=N_LEVELS, seed=seed)
     rate, batch_size = settings["learning_rate"], settings["batch_size"]
-    return Loop(model, bench.images.train, batch_size=batch_size, learning_rate=rate)
+    n_epochs = bench.sizes.n_epochs
+    return Loop(model, bench.images.train, batch_size=batch_size, learning_rate=rate, n_epochs=n_epochs)
 
 
 def training(bench: Workbench) -> dict[str, Measured]:
