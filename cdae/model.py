@@ -121,9 +121,7 @@ class CDAE(nn.Module):
         """MSE_i = E |x_0 - r(x_i)|^2 / dim at every level 1 .. k, over the examples and one corruption of each."""
         total = torch.zeros_like(self.reconstruction_std)
         for chunk in x.split(CHUNK_ROWS):
-            noisy = self.infer(chunk, generator=generator)
-            errors = [squared_norm(chunk - self.denoise_level(state, i)) for i, state in enumerate(noisy, start=1)]
-            total += torch.stack(errors).sum(1)  # a level at a time: all of them at once would leave the cache
+            total += squared_norm(chunk - self.denoise(self.infer(chunk, generator=generator))).sum(1)
         return total / x.numel()
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
