@@ -94,4 +94,4 @@ def estimate(names: list[str], n_repeats: int) -> str:
     with (REFERENCE / TABLE).open(encoding="utf-8", newline="") as file:
         seconds = sum(float(row["cpu_seconds"]) for row in csv.DictReader(file) if row["workload"] in names)
     scale = probe_seconds() / facts["probe_seconds"] * n_repeats / facts["n_repeats"]
-    return f"about {scale * seconds / 60.0:.0f} minutes of CPU time"
+    return f"about {max(1.0, scale * seconds / 60.0):.0f} minutes of CPU time"
