@@ -5,7 +5,7 @@ CORES ?= all
 RUN := $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := benchmark
-.PHONY: benchmark setup test check check-mnist report lint help
+.PHONY: benchmark setup test check check-mnist report bench lint help
 
 benchmark: setup  ## tables and figures of the embedded default (config/config.yaml)
 	$(RUN)
@@ -28,6 +28,9 @@ check-mnist: setup  ## compare a finished run of config/mnist.yaml with results/
 
 report: benchmark  ## report.html: tables, figures and provenance in one file
 	$(RUN) --report report.html
+
+bench: setup  ## results/bench: speed beside peers and limits, ten minutes on one core (BENCH='--only parzen', say)
+	$(BIN)/python -m bench $(BENCH)
 
 lint: setup  ## style of the code and of the workflow
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -17,6 +17,7 @@ from torch import Tensor
 from cdae.gaussian import LOG_2PI, squared_norm
 
 BLOCK_ELEMENTS = 200_000  # of a block of distances: small enough to stay in cache, a constant for equal results
+PRODUCT_BLOCKS = 16  # blocks whose distances come from one matrix product, which is slow for few rows
 LOWEST_EXPONENT = -80.0  # exp of anything lower is slow, and nothing beside the leading term
 
 GOODFELI2014_BANDWIDTHS = torch.logspace(-1.0, 0.0, 10, dtype=torch.float64)
@@ -45,17 +46,22 @@ def log_density_by_bandwidth(
     samples, x = samples - center, x - center
     squared_norms = samples.square().sum(1)
     rows = max(1, BLOCK_ELEMENTS // len(samples))
-    blocks = [_log_kernel_sums(samples, squared_norms, block, bandwidths) for block in x.split(rows)]
+    sums = []
+    for part in x.split(PRODUCT_BLOCKS * rows):
+        squared = torch.addmm(squared_norms, part, samples.T, beta=1.0, alpha=-2.0)  # without |x|^2, the same for all j
+        blocks = zip(squared.split(rows), squared_norm(part).split(rows), strict=True)
+        sums += [_log_kernel_sums(*block, bandwidths) for block in blocks]
     constant = math.log(len(samples)) + samples.shape[1] * (bandwidths.double().log() + 0.5 * LOG_2PI)
-    return torch.cat(blocks, dim=1) - constant[:, None]
+    return torch.cat(sums, dim=1) - constant[:, None]
 
 
-def _log_kernel_sums(samples: Tensor, squared_norms: Tensor, x: Tensor, bandwidths: Tensor) -> Float[Tensor, "h n"]:
-    """log sum_j exp(-|x - mu_j|^2 / (2 h^2)), shifted by the nearest sample."""
-    squared = torch.addmm(squared_norms, x, samples.T, beta=1.0, alpha=-2.0)  # without |x|^2, the same for all j
+def _log_kernel_sums(
+    squared: Float[Tensor, "n m"], point_norms: Float[Tensor, "n"], bandwidths: Tensor
+) -> Float[Tensor, "h n"]:
+    """log sum_j exp(-|x - mu_j|^2 / (2 h^2)), shifted by the nearest sample; squared is |x - mu_j|^2 - |x|^2."""
     nearest = squared.amin(1, keepdim=True)
-    nearest_squared = (squared_norm(x) + nearest[:, 0]).clamp(min=0.0)
-    squared -= nearest
+    nearest_squared = (point_norms + nearest[:, 0]).clamp(min=0.0)
+    squared = squared - nearest
     sums = []
     for bandwidth in bandwidths.tolist():
         kernels = (squared * (-0.5 / bandwidth**2)).clamp_(min=LOWEST_EXPONENT).exp_()

@@ -39,6 +39,13 @@ def test_packages_import_downwards_only(package):
             assert imported.split(".")[0] in ALLOWED[package], f"{module} imports {imported}"
 
 
+def test_nothing_imports_the_benchmark_of_speed():
+    for file in [file for package in ALLOWED for file in (ROOT / package).rglob("*.py")]:
+        assert "bench" not in foreign_imports(file), file
+    for file in (ROOT / "bench").glob("*.py"):
+        assert "tests" not in foreign_imports(file), file
+
+
 def test_there_are_no_import_cycles():
     for module in [m for package in ALLOWED for m in modules(package)]:
         assert module not in closure.import_closure(list(closure.direct_imports(module))), module

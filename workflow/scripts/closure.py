@@ -41,6 +41,11 @@ def _imported_names(path: Path) -> Iterator[str]:
 
 def import_closure(modules: list[str]) -> list[str]:
     """The given modules and all of ours that they import, directly or not, sorted."""
+    return list(_closure(tuple(modules)))
+
+
+@cache
+def _closure(modules: tuple[str, ...]) -> tuple[str, ...]:
     found: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -48,7 +53,7 @@ def import_closure(modules: list[str]) -> list[str]:
         if module not in found:
             found.add(module)
             waiting += direct_imports(module)
-    return sorted(found)
+    return tuple(sorted(found))
 
 
 def code_sha256(entry: str, targets: list[str]) -> str:

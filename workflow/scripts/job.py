@@ -34,6 +34,8 @@ def use_one_thread_deterministically() -> None:
     torch.set_num_threads(1)
     # The same switch as use_deterministic_algorithms(True), which would import the compiler: a second per job.
     torch.set_deterministic_debug_mode("error")
+    # Every new tensor would be filled with NaN first. The tests keep that: nothing reads what it has not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def is_failure_of_the_machine(error: Exception) -> bool:

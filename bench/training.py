@@ -1,0 +1,154 @@
+"""Training: against a tutorial's loop, at any batch size, in float32 against the matrix products, and over levels.
+
+An epoch is all of what `fit` does between two refits: dequantization, the refit of Eq. 9 and every update. The refit on
+the whole training set at a training's end comes once, and is left out.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from bench import products
+from bench.goals import Measured
+from bench.timing import Clock, medians
+from bench.tutorial import Loop
+from bench.workbench import Workbench
+from cdae.bound import elbo
+from cdae.seeds import generator_from
+from cdae.training import REFIT_EXAMPLES, fit, matmul_precision
+
+SEEDS = (0, 1)  # of the trainings whose bounds are compared
+N_LEVELS = 4
+
+
+class Timed:
+    """A model that notes the CPU time of every refit, and leaves out the last."""
+
+    def __init__(self, model: Any, n_epochs: int):
+        self.model, self.n_epochs, self.times = model, n_epochs, []
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        return self.model.parameters()
+
+    def loss(self, x: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
+        return self.model.loss(x, generator=generator)
+
+    def refit(self, x: torch.Tensor, *, generator: torch.Generator) -> None:
+        self.times.append(time.process_time())
+        if len(self.times) <= self.n_epochs:
+            self.model.refit(x, generator=generator)
+
+
+def train(
+    bench: Workbench, model: Any, *, batch_size: int, n_epochs: int = 1, precision: str = "", seed: int = 0
+) -> float:
+    """CPU seconds per example of our training; the learning rate grows with the root of the batch size."""
+    settings, timed = bench.settings(), Timed(model, n_epochs)
+    with matmul_precision(precision or settings["matmul_precision"]):
+        fit(
+            timed,
+            bench.training_set,
+            n_updates=n_epochs * math.ceil(len(bench.training_set) / batch_size),
+            batch_size=batch_size,
+            learning_rate=settings["learning_rate"] * math.sqrt(batch_size / settings["batch_size"]),
+            generator=generator_from("bench", "training", seed),
+            progress=lambda line: None,
+        )
+    return (timed.times[-1] - timed.times[0]) / (n_epochs * len(bench.training_set))
+
+
+def ours(bench: Workbench, *, batch_size: int, n_levels: int = N_LEVELS, precision: str = "") -> Clock:
+    model = bench.model(n_levels=n_levels)
+    return lambda: train(bench, model, batch_size=batch_size, precision=precision)
+
+
+def loop(bench: Workbench, seed: int = 0) -> Loop:
+    settings, model = bench.settings(), bench.model(n_levels=N_LEVELS, seed=seed)
+    rate, batch_size = settings["learning_rate"], settings["batch_size"]
+    n_epochs = bench.sizes.n_epochs
+    return Loop(model, bench.images.train, batch_size=batch_size, learning_rate=rate, n_epochs=n_epochs)
+
+
+def training(bench: Workbench) -> dict[str, Measured]:
+    """As configured, per example, against the tutorial's loop."""
+    peer = loop(bench)
+    tasks = {"ours": ours(bench, batch_size=bench.settings()["batch_size"])}
+    tasks["peer"] = lambda: peer.run(bench.sizes.n_loop_updates)
+    seconds = medians(tasks, bench.n_repeats)
+    note = f"{1.0 / seconds['ours']:,.0f} examples per second, the loop {1.0 / seconds['peer']:,.0f}"
+    return {"training": Measured(seconds["peer"] / seconds["ours"], note)}
+
+
+def free_batch(bench: Workbench) -> dict[str, Measured]:
+    """At our fastest batch size, and what the bound is after as many epochs of either."""
+    peer = loop(bench)
+    tasks = {str(size): ours(bench, batch_size=size) for size in bench.sizes.batch_sizes}
+    tasks["peer"] = lambda: peer.run(bench.sizes.n_loop_updates)
+    seconds = medians(tasks, bench.n_repeats)
+    best = min(bench.sizes.batch_sizes, key=lambda size: seconds[str(size)])
+    bounds = [our_bound(bench, best, seed) for seed in SEEDS], [loop_bound(bench, seed) for seed in SEEDS]
+    note = f"batch {best}, {1.0 / seconds[str(best)]:,.0f} examples per second; {compared(*bounds)}"
+    note += f" after {bench.sizes.n_epochs} epochs"
+    return {"training-free-batch": Measured(seconds["peer"] / seconds[str(best)], note)}
+
+
+def compared(ours: list[float], peers: list[float]) -> str:
+    """Two sets of bounds in nats, one per seed, and whether they differ by more than the seeds do."""
+    differ = abs(statistics.mean(ours) - statistics.mean(peers)) > max(max(b) - min(b) for b in (ours, peers))
+    text = [" and ".join(f"{bound:.0f}" for bound in bounds) for bounds in (ours, peers)]
+    return f"bound {text[0]} nats, the loop's {text[1]}: " + ("they differ" if differ else "within the seeds' spread")
+
+
+def our_bound(bench: Workbench, batch_size: int, seed: int) -> float:
+    model = bench.model(n_levels=N_LEVELS, seed=seed)
+    train(bench, model, batch_size=batch_size, n_epochs=bench.sizes.n_epochs, seed=seed)
+    return bound(bench, model)
+
+
+def loop_bound(bench: Workbench, seed: int) -> float:
+    peer = loop(bench, seed)
+    for _ in range(bench.sizes.n_epochs):
+        refit(bench, peer.model, REFIT_EXAMPLES)
+        peer.run(len(peer.loader))
+    return bound(bench, peer.model)
+
+
+def refit(bench: Workbench, model: Any, n: int) -> None:
+    generator = generator_from("bench", "refit")
+    model.refit(bench.training_set.draw(generator=generator)[:n], generator=generator)
+
+
+@torch.no_grad()
+def bound(bench: Workbench, model: Any) -> float:
+    """Mean lower bound of test images in nats, after a refit on as many training images."""
+    n = bench.sizes.n_bound
+    refit(bench, model, n)
+    return elbo(model, bench.test_images(n), generator=generator_from("bench", "bound")).total.mean().item()
+
+
+def float32(bench: Workbench) -> dict[str, Measured]:
+    """Time of the matrix products of an epoch, by themselves, over the time of the epoch."""
+    batch_size, layers = bench.settings()["batch_size"], products.widths(bench.model())
+    n_rows = min(REFIT_EXAMPLES, len(bench.training_set)) * N_LEVELS
+    step, refresh = products.update(batch_size, layers), products.forward(n_rows, layers)
+    tasks = {"epoch": ours(bench, batch_size=batch_size, precision="highest")}
+    tasks["step"] = products.limit(step, bench.sizes.n_products)
+    seconds = medians(tasks, bench.n_repeats)
+    limit = products.flop(step) / seconds["step"]
+    n = len(bench.training_set)
+    work = products.flop(step) * n / batch_size + products.flop(refresh)
+    note = f"{work / (seconds['epoch'] * n) / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s, batch {batch_size}"
+    return {"training-float32": Measured(work / (seconds["epoch"] * n) / limit, note)}
+
+
+def levels(bench: Workbench) -> dict[str, Measured]:
+    """An epoch with its refit of all levels: the loss draws one level per example, the refit visits every one."""
+    batch_size, many = bench.settings()["batch_size"], bench.sizes.many_levels
+    tasks = {str(k): ours(bench, batch_size=batch_size, n_levels=k) for k in (1, many)}
+    seconds = medians(tasks, bench.n_repeats)
+    note = ", ".join(f"{seconds[str(k)] * len(bench.training_set):.2f} s at k = {k}" for k in (1, many))
+    return {"levels": Measured(seconds[str(many)] / seconds["1"], note)}

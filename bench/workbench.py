@@ -1,0 +1,100 @@
+"""What every workload works with: images, the sizes of the work, and models as config/mnist.yaml has them."""
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from baselines.registry import model_class
+from cdae.data import TrainingSet
+from cdae.datasets.registry import loader
+from cdae.seeds import generator_from
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "config" / "mnist.yaml"
+INK = 0.2  # share of pixels of a synthetic image that are not 0, about that of MNIST
+
+
+@dataclass(frozen=True)
+class Images:
+    """Training and test images, uint8 (n, 784), and what they are."""
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+
+
+def load_images() -> Images:
+    """MNIST where CDAE_DATA_ROOT has it, else synthetic images of the same shape."""
+    if os.environ.get("CDAE_DATA_ROOT"):
+        raw = loader("mnist")()
+        return Images("MNIST", raw.train, raw.test)
+    return synthetic_images(50_000, 10_000)
+
+
+def synthetic_images(n_train: int, n_test: int) -> Images:
+    """Pixels that are independent, mostly 0, and otherwise uniform."""
+    rng = np.random.default_rng(0)
+    levels = rng.integers(0, 256, (n_train + n_test, 784), dtype=np.uint8)
+    levels *= rng.random(levels.shape, dtype=np.float32) < INK
+    return Images("synthetic images of the shape of MNIST", levels[:n_train], levels[n_train:])
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much work a workload is; the tests have smaller ones."""
+
+    hidden_sizes: tuple[int, ...] = (1024, 1024)
+    batch_sizes: tuple[int, ...] = (512, 1024)
+    n_loop_updates: int = 60  # of the peer's training loop, whose cost per example does not change
+    n_epochs: int = 2  # of the trainings whose bounds are compared
+    n_bound: int = 5_000  # examples of either split for such a bound
+    many_levels: int = 100
+    n_parzen: int = 10_000  # samples, and points
+    n_sklearn: int = 10  # points of the peers, whose cost per point does not change
+    n_logsumexp: int = 1_000
+    n_gate: int = 200  # points that are checked against float64
+    n_points: int = 1_000
+    n_draws: int = 4
+    n_annealed: int = 50
+    n_distributions: int = 10
+    n_chains: int = 256
+    n_steps: int = 30
+    n_products: int = 20
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Images, the number of rounds, the sizes of the work, and whether the default grid, minutes, is timed as well."""
+
+    images: Images
+    n_repeats: int
+    sizes: Sizes = field(default_factory=Sizes)
+    with_grid: bool = False
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+
+    @cached_property
+    def training_set(self) -> TrainingSet:
+        return TrainingSet(torch.from_numpy(self.images.train), 256, unit_interval=True)
+
+    def settings(self) -> dict[str, Any]:
+        """Of the configured training of a CDAE."""
+        return self.config["models"]["cdae"]["training"]
+
+    def model(self, name: str = "cdae", *, n_levels: int = 4, seed: int = 0) -> Any:
+        """An untrained model, as configured but for the size of its network in tests."""
+        options = {**self.config["models"][name], "n_levels": n_levels, "hidden_sizes": self.sizes.hidden_sizes}
+        generator = generator_from("bench", name, n_levels, seed)
+        return model_class(options["kind"]).build(options, self.training_set, generator=generator)
+
+    def test_images(self, n: int) -> torch.Tensor:
+        """Test images in [0, 1], dequantized."""
+        return TrainingSet(torch.from_numpy(self.images.test[:n]), 256).draw(generator=generator_from("bench", "test"))

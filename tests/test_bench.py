@@ -1,0 +1,219 @@
+"""The benchmark: verdicts, every workload at tiny sizes, peers that answer the same, and the files that it writes."""
+
+import csv
+import math
+
+import pytest
+import torch
+
+from bench import parzen, pipeline, products, report, sampling, suite, training, workbench
+from bench.goals import GOALS, Goal, Measured, verdict, written
+from bench.reasons import REASONS
+from bench.timing import child_cpu_seconds, medians
+from cdae.denoiser import mlp
+from tests.helpers import seeded
+
+TINY = workbench.Sizes(
+    hidden_sizes=(16, 16), batch_sizes=(16, 32), n_loop_updates=2, n_epochs=1, n_bound=20, many_levels=5, n_parzen=40,
+    n_sklearn=5, n_logsumexp=20, n_gate=20, n_points=10, n_draws=2, n_annealed=4, n_distributions=3, n_chains=8,
+    n_steps=2, n_products=1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return workbench.Workbench(workbench.synthetic_images(64, 40), 1, TINY)
+
+
+def goal(reach, stretch, *, more_is_better):
+    return Goal("", "", reach, stretch, "x", more_is_better)
+
+
+@pytest.mark.parametrize(
+    ("value", "more", "less"),
+    [
+        (1.0, "missed by 50%", "stretch reached"),
+        (2.0, "reached", "reached"),
+        (2.9, "reached", "missed by 45%"),
+        (3.0, "stretch reached", "missed by 50%"),
+        (-0.1, "missed by 105%", "stretch reached"),
+    ],
+)
+def test_a_verdict_knows_which_way_is_better(value, more, less):
+    assert verdict(goal(2.0, 3.0, more_is_better=True), value) == more
+    assert verdict(goal(2.0, 1.0, more_is_better=False), value) == less
+
+
+def test_a_goal_that_asks_for_nothing_has_no_verdict():
+    assert verdict(goal(None, None, more_is_better=True), 5.0) == ""
+
+
+def test_in_every_goal_the_stretch_is_beyond_reach():
+    for name, each in GOALS.items():
+        if each.reach is not None:
+            assert verdict(each, each.reach) == "reached" and verdict(each, each.stretch) == "stretch reached", name
+
+
+def test_numbers_are_written_with_their_unit():
+    assert [written(v, u) for v, u in [(2.345, "x"), (612.3, "x"), (0.8349, "%"), (1.27, "s"), (None, "x")]] == [
+        "2.35x", "612x", "83%", "1.27 s", "",
+    ]  # fmt: skip
+
+
+def test_tasks_take_turns_and_the_median_is_theirs():
+    order, seconds = [], {"a": iter([1.0, 9.0, 2.0]), "b": iter([5.0, 4.0, 3.0])}
+
+    def task(name):
+        order.append(name)
+        return next(seconds[name])
+
+    assert medians({name: lambda name=name: task(name) for name in seconds}, 3) == {"a": 2.0, "b": 4.0}
+    assert order == ["a", "b"] * 3
+
+
+def test_a_child_that_fails_is_an_error(tmp_path):
+    with pytest.raises(ChildProcessError, match="no such thing"):
+        child_cpu_seconds(["-c", "raise SystemExit('no such thing')"], tmp_path)
+
+
+IN_PROCESS = ["training", "free-batch", "float32", "levels", "parzen", "importance", "annealing", "chains"]
+
+
+@pytest.mark.parametrize("name", IN_PROCESS)
+def test_every_workload_runs(bench, name):
+    for key, measured in suite.WORKLOADS[name](bench).items():
+        assert key in GOALS and measured.note
+        assert measured.value is not None and math.isfinite(measured.value) and measured.value > 0, measured
+
+
+def test_a_job_is_measured_beyond_the_import_of_torch(bench, monkeypatch):
+    commands = []
+
+    def child(arguments, folder):
+        commands.append(arguments[1])
+        return 1.5 if "evaluate" in arguments[1] else 1.0
+
+    monkeypatch.setattr(pipeline, "child_cpu_seconds", child)
+    assert pipeline.job(bench)["job"].value == 0.5
+    assert commands == [*(f"workflow.scripts.{name}" for name in ("prepare_data", "train", "evaluate")), "import torch"]
+
+
+def test_a_finished_grid_is_made_of_empty_files(tmp_path, monkeypatch):
+    summary = "output_file\tdate\nresults/a.json\t-\nresults/b/c.npz\t-\n"
+    answers = {
+        "--summary": summary,
+        "--cores": "",
+        "--dry-run": "Nothing to be done (all requested files are present).",
+    }
+    monkeypatch.setattr(pipeline, "said", lambda folder, *arguments: answers[arguments[0]])
+    pipeline.finish(tmp_path)
+    assert (tmp_path / "results/a.json").is_file() and (tmp_path / "results/b/c.npz").is_file()
+    answers["--dry-run"] = "1 of 2 steps"
+    with pytest.raises(AssertionError, match="1 of 2"):
+        pipeline.finish(tmp_path)
+
+
+def test_rows_that_cannot_be_measured_say_why(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "SECONDS", tmp_path / "none.csv")
+    monkeypatch.setattr(pipeline, "BENCHMARKS", tmp_path / "none")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pipeline.second_core(bench)["grid"] == Measured(None, "not measured; run with --grid")
+    assert {m.note for m in pipeline.gpu(bench).values()} == {"no NVIDIA GPU here"}
+    assert pipeline.memory(bench)["memory"].value is None
+
+
+def test_the_largest_job_is_found(tmp_path):
+    rows = "evaluate,mnist,vae,0,1.0,512.5\ntrain,mnist,cdae-k4,0,9.0,1250.0\ntrain,digits,vae,0,9.0,2000.0\n"
+    (tmp_path / "seconds.csv").write_text(
+        f"job,dataset,model,seed,cpu_seconds,peak_megabytes\nprobe,,,,0.1,\n{rows}", encoding="utf-8"
+    )
+    measured = pipeline.largest(tmp_path / "seconds.csv", "here")
+    assert measured.value == 1.25 and "train cdae-k4" in measured.note
+
+
+def test_every_workload_has_its_goals_once(bench):
+    assert list(GOALS) == [
+        "training", "training-free-batch", "training-float32", "levels", "parzen-sklearn", "parzen-logsumexp",
+        "importance", "annealing", "chains", "memory", "again", "job", "grid", "gpu-training", "gpu-parzen",
+    ]  # fmt: skip
+    assert set(REASONS) <= set(GOALS)
+
+
+def test_the_peers_answer_what_we_answer():
+    """Ours, logsumexp and scikit-learn, each from the same samples, within the gate."""
+    samples, x = torch.rand(300, 12, generator=seeded(0)), torch.rand(40, 12, generator=seeded(1))
+    ours = parzen.parzen.log_density_by_bandwidth(samples, x, bandwidths=parzen.BANDWIDTHS)
+    rows = parzen.by_logsumexp(samples.double(), x.double(), parzen.BANDWIDTHS)
+    assert (ours - rows).abs().max() < parzen.GATE
+    for bandwidth, expected in zip(parzen.BANDWIDTHS.tolist(), rows, strict=True):
+        fitted = parzen.kernel_density(bandwidth, len(samples)).fit(samples.double().numpy())
+        assert torch.allclose(torch.from_numpy(fitted.score_samples(x.double().numpy())), expected, atol=1e-6)
+
+
+def test_a_wrong_answer_has_no_speed():
+    seconds = {"ours": 1.0, "sklearn": 700.0}
+    assert parzen.gated(seconds, "sklearn", 10, 100, error=0.001).value == 700.0
+    assert parzen.gated(seconds, "sklearn", 10, 100, error=0.011).value is None
+
+
+def test_the_tutorials_loop_trains_the_same_model(bench):
+    peer = training.loop(bench)
+    before = training.bound(bench, peer.model)
+    for _ in range(20):
+        peer.run(len(peer.loader))
+    assert training.bound(bench, peer.model) > before
+
+
+def test_an_epoch_leaves_out_the_last_refit(bench):
+    timed = training.Timed(bench.model(), n_epochs=1)
+    x = bench.training_set.draw(generator=seeded(0))
+    stds = []
+    for _ in range(2):
+        timed.refit(x, generator=seeded(0))
+        stds.append(timed.model.reconstruction_std.clone())
+        timed.model.reconstruction_std.mul_(2.0)
+    assert len(timed.times) == 2 and torch.equal(stds[1], 2.0 * stds[0])
+
+
+def test_bounds_differ_when_they_differ_by_more_than_the_seeds():
+    assert "spread" in training.compared([100.0, 104.0], [103.0, 105.0])
+    assert "differ" in training.compared([100.0, 101.0], [103.0, 105.0])
+
+
+def test_the_work_of_a_training_step_is_counted():
+    """Forward, and twice that backward but for the gradient with respect to the data."""
+    layers = products.widths(mlp(3, [5], 7, generator=seeded(0)))
+    assert layers == [(3, 5), (5, 7)]
+    assert products.flop(products.forward(4, layers)) == 2 * 4 * (15 + 35)
+    assert products.flop(products.update(4, layers)) == 2 * 4 * (3 * (15 + 35) - 15)
+
+
+def test_the_passes_of_annealing_are_counted(bench, monkeypatch):
+    """As many evaluations as the formula says: 2 each for one gradient, 3 where both are wanted."""
+    counted = []
+    real = sampling.CascadePath.log_densities
+    monkeypatch.setattr(sampling.CascadePath, "log_densities", lambda *args: counted.append(1) or real(*args))
+    sampling.annealed(bench)
+    n_transitions = TINY.n_distributions - 1
+    assert len(counted) == 1 + n_transitions * sampling.N_LEAPFROG
+    assert sampling.n_passes(TINY.n_distributions, sampling.N_LEAPFROG) == 2 * len(counted) + 1 + n_transitions
+
+
+def test_files_are_written_and_an_estimate_is_read_from_them(bench, tmp_path, monkeypatch):
+    rows = [
+        report.Row("parzen", "parzen-sklearn", Measured(450.0, "so"), 30.0),
+        report.Row("job", "job", Measured(-0.1, "and so"), 60.0),
+        report.Row("grid", "grid", Measured(None, "not measured; run with --grid"), 0.0),
+    ]
+    monkeypatch.setattr(suite, "probe_seconds", lambda: 0.1)
+    monkeypatch.setattr(suite, "REFERENCE", tmp_path)
+    assert "ten minutes" in suite.estimate(["job"], 5)
+    suite.write(tmp_path, rows, bench.images, 5)
+    assert suite.estimate(["job"], 10) == "about 2 minutes of CPU time"
+    with (tmp_path / "bench.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["verdict"] for row in csv.DictReader(file)] == [
+            "missed by 25%", "stretch reached", "not measured; run with --grid",
+        ]  # fmt: skip
+    text = (tmp_path / "bench.md").read_text(encoding="utf-8")
+    assert "| 450x | 600x | 750x | missed by 25% |" in text and "## Why goals are missed" in text
+    assert {"bench.svg", "bench.png", "machine.json"} <= {file.name for file in tmp_path.iterdir()}
