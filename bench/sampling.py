@@ -10,6 +10,7 @@ from cdae import annealing, importance
 from cdae.paths import CascadePath, linear_schedule
 from cdae.proposals import Guided
 from cdae.seeds import generator_from
+from cdae.step_sizes import StepSizes
 
 N_LEVELS, N_LEAPFROG = 4, 5
 STEP_SIZE = 0.1  # of a trajectory, in units of a level's std; any will do, since the work is the same
@@ -52,7 +53,7 @@ def annealed(bench: Workbench) -> dict[str, Measured]:
     x, betas = bench.test_images(bench.sizes.n_annealed), linear_schedule(n)
     path = CascadePath(model, Guided(torch.ones(N_LEVELS, dtype=torch.float64), model.corruption_std[1:]))
     sizes = torch.full_like(betas, STEP_SIZE)
-    steps = annealing.StepSizes(betas, sizes, torch.ones_like(sizes), N_LEAPFROG)
+    steps = StepSizes(betas, sizes, torch.ones_like(sizes), N_LEAPFROG)
     generator, rows, layers = generator_from("bench", "annealing"), N_LEVELS * len(x), products.widths(model)
     pairs = products.forward(rows, layers) + products.input_gradients(rows, layers)
 

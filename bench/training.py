@@ -18,8 +18,9 @@ from bench.timing import Clock, medians
 from bench.tutorial import Loop
 from bench.workbench import Workbench
 from cdae.bound import elbo
+from cdae.precision import matmul_precision
 from cdae.seeds import generator_from
-from cdae.training import REFIT_EXAMPLES, fit, matmul_precision
+from cdae.training import REFIT_EXAMPLES, fit
 
 SEEDS = (0, 1)  # of the trainings whose bounds are compared
 N_LEVELS = 4
