@@ -26,6 +26,9 @@ def certified_by_levels(material: Material) -> Figure:
     cascades = cascades[cascades["model"] == cascades["model"].iloc[0]] if len(cascades) else cascades
     cascades = cascades[cascades["seed"] == cascades["seed"].min()]
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9))
+    if cascades.empty:
+        figure.suptitle(f"{material.dataset}: no certificates are configured")
+        return figure
     _own_bound(left, material.summary, cascades)
     for color, ((estimator, variant), text) in zip([GREY, *COLORS[1:]], ESTIMATORS.items(), strict=False):
         chosen = cascades[(cascades["estimator"] == estimator) & (cascades["variant"] == variant)]
