@@ -1,5 +1,5 @@
 # A rule of its own, so that editing a cheap estimator never repeats it. What was finished of an interrupted job is kept
-# beside its record; progress goes to the terminal and to the log.
+# beside its record; its progress is in the log.
 rule certify:
     input:
         data=f"{RESULTS}/data/{{dataset}}.npz",

@@ -14,12 +14,11 @@ from typing import Any
 
 from workflow.scripts import trained
 from workflow.scripts.job import is_failure_of_the_machine, job, reason, use_one_thread_deterministically
+from workflow.scripts.measured import mean_and_error, measured
 from workflow.scripts.parts import Arrays, Parts
-from workflow.scripts.trained import mean_and_error
 from workflow.scripts.trials import Trial, Trials
 
 CHUNK_POINTS = 50  # of one batch; a constant, because results depend on it
-PAIRED_ERRORS = 5.0  # a lower bound further above the exact value than this many standard errors is a bug
 
 
 def main() -> None:
@@ -155,14 +154,8 @@ class Certification:
         if not values.isfinite().all():
             raise ArithmeticError(f"{int((~values.isfinite()).sum())} of {len(values)} values not finite")
         row["n_points"] = len(values)
-        row["mean_nats"], row["standard_error_nats"] = mean_and_error(values)
-        if self.data.log_density is not None:
-            exact = self.data.log_density[indices]
-            excess, error = mean_and_error(values - exact)
-            row |= {"exact_nats": exact.mean().item(), "excess_nats": excess, "excess_standard_error_nats": error}
-            if excess > PAIRED_ERRORS * error:
-                row["status"] = "failed"
-                row["reason"] = f"{excess:.3g} nats above the exact value, {excess / error:.1f} paired standard errors"
+        known = self.data.log_density
+        row |= measured(values, None if known is None else known[indices])
         return row
 
     def record(self) -> dict[str, Any]:

@@ -23,8 +23,3 @@ def subset_seed(config: dict[str, Any]) -> int:
     from cdae.seeds import seed_from
 
     return seed_from(config["base_seed"], config["dataset"], "test subset")
-
-
-def mean_and_error(values: Any) -> tuple[float, float]:
-    """Mean and its standard error, std / sqrt(n)."""
-    return values.mean().item(), values.std().item() / len(values) ** 0.5
