@@ -58,7 +58,7 @@ class TrainingSamplesControl(nn.Module):
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """The model's own number of examples where it has one, else `n_samples`, or all where there are fewer."""
         n = n_samples if self.n_samples is None else self.n_samples
-        chosen = torch.randperm(len(self.values), generator=generator)[:n]
+        chosen = torch.randperm(len(self.values), generator=generator, device=self.values.device)[:n]
         yield SampleSet("training examples", self.values[chosen])
 
 

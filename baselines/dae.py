@@ -103,7 +103,7 @@ class DAE(nn.Module):
             errors.append(squared_norm(target - x_hat))
             if step == self.n_walkback_steps:
                 break
-            goes_on = torch.rand(len(target), generator=generator) < WALKBACK_CONTINUATION
+            goes_on = torch.rand(len(target), generator=generator, device=target.device) < WALKBACK_CONTINUATION
             target = target[goes_on]
             if len(target) == 0:
                 break
@@ -131,7 +131,7 @@ class DAE(nn.Module):
         for kind, step in [("sampling", self.step), ("mean-only", self.mean_step)]:
             for origin in ("data", "noise"):
                 if origin == "data":
-                    start = self.starts[torch.arange(n_samples) % len(self.starts)]
+                    start = self.starts[torch.arange(n_samples, device=self.starts.device) % len(self.starts)]
                 else:
                     start = self.noise_starts(n_samples, generator=generator)
                 x = start

@@ -86,7 +86,9 @@ def pilot(
         log_sizes.append(settled[0])
         rates.append(settled[1])
         size = math.exp(settled[0])
-        _tell(progress, f"pilot at beta {beta:.3g}, step size {size:.3g}, acceptance {rates[-1]:.2f}", t, len(betas))
+        if _is_tenth(t, len(betas)):
+            line = f"pilot at beta {beta:.3g}, step size {size:.3g}, acceptance {rates[-1]:.2f}"
+            progress(f"{t + 1} of {len(betas)}, {line}")
     return StepSizes(betas, torch.stack(log_sizes).exp(), torch.stack(rates), n_leapfrog, force_precision)
 
 
@@ -184,7 +186,7 @@ def _anneal(
     state = evaluate(partial(path.log_densities, x), latents, steps.force_precision)
     sizes = steps.at(betas[1:-1])
     log_weight = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-    chain_acceptance, beta_acceptance = torch.zeros_like(log_weight), torch.zeros_like(sizes)
+    chain_acceptance, beta_acceptance = torch.zeros_like(log_weight), log_weight.new_zeros(len(sizes))
     for t, (before, beta) in enumerate(pairwise(betas.tolist())):
         log_weight = log_weight + (beta - before) * state.log_ratio
         if t == len(sizes):
@@ -192,7 +194,8 @@ def _anneal(
         state, accepted = move(state, beta=beta, step_size=sizes[t].item())
         chain_acceptance = chain_acceptance + accepted
         beta_acceptance[t] = accepted.mean()
-        _tell(progress, f"annealing at beta {beta:.3g}, acceptance {beta_acceptance[t]:.2f}", t, len(sizes))
+        if _is_tenth(t, len(sizes)):
+            progress(f"{t + 1} of {len(sizes)}, annealing at beta {beta:.3g}, acceptance {beta_acceptance[t]:.2f}")
     return Annealed(
         log_weight.reshape(n_chains, -1), (chain_acceptance / len(sizes)).reshape(n_chains, -1), beta_acceptance
     )
@@ -206,10 +209,9 @@ def _transitions(
     return partial(transition, densities, **settings, generator=generator)
 
 
-def _tell(progress: Progress, line: str, done_before: int, total: int) -> None:
-    """A line at each tenth of the way."""
-    if 10 * done_before // total < 10 * (done_before + 1) // total:
-        progress(f"{done_before + 1} of {total}, {line}")
+def _is_tenth(done_before: int, total: int) -> bool:
+    """Whether another tenth of the way is done by the next step."""
+    return 10 * done_before // total < 10 * (done_before + 1) // total
 
 
 def _check_chains(n_chains: int) -> None:

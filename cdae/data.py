@@ -6,7 +6,7 @@ models and draws; training draws a fresh one every epoch. The test split is read
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -105,11 +105,15 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.values)
 
+    def to(self, device: torch.device) -> "TrainingSet":
+        """The same examples on a device."""
+        return replace(self, values=self.values.to(device))
+
     def draw(self, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
         """All examples as float32, dequantized if they are levels."""
         if self.n_intensity_levels is None:
             return self.values.float()
-        uniform = torch.rand(self.values.shape, generator=generator)
+        uniform = torch.rand(self.values.shape, generator=generator, device=self.values.device)
         return uniform.add_(self.values).div_(self.n_intensity_levels)
 
     def pixels(self) -> Float[Tensor, "n dim"]:
@@ -132,7 +136,7 @@ class TrainingSet:
     def covariance(self) -> Float[Tensor, "dim dim"]:
         """Covariance of the dequantized data, float64: that of the levels, with the noise's 1/12 on the diagonal."""
         mean, dim = self.values.mean(0, dtype=torch.float64), self.values.shape[1]
-        covariance = torch.zeros(dim, dim, dtype=torch.float64)
+        covariance = torch.zeros(dim, dim, dtype=torch.float64, device=mean.device)
         for chunk in self.values.split(COVARIANCE_ROWS):
             centred = chunk.double() - mean
             covariance.addmm_(centred.T, centred, alpha=1.0 / len(self))
@@ -167,6 +171,16 @@ class EvaluationSet:
     log_density: Float[Tensor, "n"] | None
     bandwidth_unit: float
     training: TrainingSet
+
+    def to(self, device: torch.device) -> "EvaluationSet":
+        """The same examples on a device; the exact log density stays where results are put beside it."""
+        return replace(
+            self,
+            test=self.test.to(device),
+            test_pixels=self.test_pixels.to(device),
+            validation_pixels=self.validation_pixels.to(device),
+            training=self.training.to(device),
+        )
 
     def split_sizes(self) -> dict[str, int]:
         """Number of examples of every split."""

@@ -57,12 +57,12 @@ def evaluate(
         force_precision: of the matrix products of the gradients, "highest" or "medium"; the densities have the highest.
     """
     latents = latents.detach().requires_grad_()
-    with torch.enable_grad(), matmul_precision(force_precision):
+    with torch.enable_grad(), matmul_precision(force_precision, latents.device):
         log_start, log_end = densities(latents)
         (start_gradient,) = torch.autograd.grad(log_start.sum(), latents, retain_graph=True)
         (end_gradient,) = torch.autograd.grad(log_end.sum(), latents)
     latents = latents.detach()
-    if is_reduced(force_precision):
+    if is_reduced(force_precision, latents.device):
         with torch.no_grad():
             log_start, log_end = densities(latents)
     return State(latents, log_start.detach(), log_end.detach(), start_gradient, end_gradient)
@@ -73,7 +73,7 @@ def gradient(
 ) -> Float[Tensor, "*levels rows dim"]:
     """Gradient of log pi_beta alone: one backward pass."""
     latents = latents.detach().requires_grad_()
-    with torch.enable_grad(), matmul_precision(force_precision):
+    with torch.enable_grad(), matmul_precision(force_precision, latents.device):
         log_start, log_end = densities(latents)
         log_density = (1.0 - beta) * log_start + beta * log_end
         return torch.autograd.grad(log_density.sum(), latents)[0]

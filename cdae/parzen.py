@@ -52,7 +52,7 @@ def log_density_by_bandwidth(
         blocks = zip(squared.split(rows), squared_norm(part).split(rows), strict=True)
         sums += [_log_kernel_sums(*block, bandwidths) for block in blocks]
     constant = math.log(len(samples)) + samples.shape[1] * (bandwidths.double().log() + 0.5 * LOG_2PI)
-    return torch.cat(sums, dim=1) - constant[:, None]
+    return torch.cat(sums, dim=1) - constant[:, None].to(x.device)
 
 
 def _log_kernel_sums(
@@ -74,4 +74,4 @@ def best_bandwidth(
 ) -> float:
     """The bandwidth of the grid with the highest mean log density of the validation examples."""
     means = log_density_by_bandwidth(samples, validation, bandwidths=bandwidths).mean(1)
-    return bandwidths[means.argmax()].item()
+    return bandwidths[means.argmax().item()].item()

@@ -12,15 +12,18 @@ from functools import cache
 
 import torch
 
+PROCESSOR = torch.device("cpu")
+
 
 @contextmanager
-def matmul_precision(name: str) -> Iterator[None]:
+def matmul_precision(name: str, device: torch.device = PROCESSOR) -> Iterator[None]:
     """float32 matrix products "highest" (float32 throughout) or "medium" (bfloat16 factors allowed, float32 sums).
 
-    On a processor without bfloat16 products, where they would be emulated, "medium" is as "highest".
+    On a processor without bfloat16 products, where they would be emulated, "medium" is as "highest". A GPU takes
+    TensorFloat32 factors.
     """
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(name if is_reduced(name) else "highest")
+    torch.set_float32_matmul_precision(name if is_reduced(name, device) else "highest")
     try:
         yield
     finally:
@@ -34,6 +37,6 @@ def has_bfloat16_products() -> bool:
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
-def is_reduced(name: str) -> bool:
-    """Whether products under this name are not float32 throughout, on this processor."""
-    return name != "highest" and has_bfloat16_products()
+def is_reduced(name: str, device: torch.device = PROCESSOR) -> bool:
+    """Whether products under this name are not float32 throughout, on this device."""
+    return name != "highest" and (device.type == "cuda" or has_bfloat16_products())

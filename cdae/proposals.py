@@ -183,8 +183,8 @@ def fit_guided(
     Args:
         draw: gives the batch of training examples of an update, counted from 0.
     """
-    share = torch.ones(n_levels(model), dtype=torch.float64, requires_grad=True)
     log_std = model.corruption_std[1:].log().clone().requires_grad_()
+    share = torch.ones_like(log_std, requires_grad=True)
     parameters = [share, log_std]
     means, squares = [torch.zeros_like(p) for p in parameters], [torch.zeros_like(p) for p in parameters]
     steps = [torch.zeros(()) for _ in parameters]

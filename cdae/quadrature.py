@@ -72,4 +72,4 @@ def _grid(means: Tensor, std: float, step: float) -> Float[Tensor, "m 1"]:
     n = int((high - low) / step) + 2
     if n > LARGEST_GRID:
         raise ValueError(f"quadrature: got a grid of {n} points, expected at most {LARGEST_GRID}; use an estimator")
-    return low + step * torch.arange(n, dtype=torch.float64)[:, None]
+    return low + step * torch.arange(n, dtype=torch.float64, device=means.device)[:, None]

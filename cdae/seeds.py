@@ -11,12 +11,12 @@ def seed_from(*identity: str | int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def generator_from(*identity: str | int) -> torch.Generator:
-    """A CPU generator seeded by `seed_from`."""
-    return torch.Generator().manual_seed(seed_from(*identity))
+def generator_from(*identity: str | int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator of the device's own random numbers, seeded by `seed_from`."""
+    return torch.Generator(device).manual_seed(seed_from(*identity))
 
 
 def spawn(generator: torch.Generator, n: int) -> list[torch.Generator]:
     """n generators seeded by draws from `generator`, so that their streams are used independently of one another."""
-    seeds = torch.randint(2**62, (n,), generator=generator).tolist()
+    seeds = torch.randint(2**62, (n,), generator=generator, device=generator.device).tolist()
     return [torch.Generator(generator.device).manual_seed(seed) for seed in seeds]

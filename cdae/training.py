@@ -37,7 +37,7 @@ class _Adam:
         self.parameters = parameters
         self.means = [torch.zeros_like(p) for p in parameters]
         self.squares = [torch.zeros_like(p) for p in parameters]
-        self.steps = [torch.zeros((), dtype=torch.float32) for _ in parameters]
+        self.steps = [torch.zeros((), dtype=torch.float32, device=p.device) for p in parameters]
 
     def update(self, loss: Tensor, learning_rate: float) -> None:
         gradients = list(torch.autograd.grad(loss, self.parameters))
@@ -71,7 +71,8 @@ def fit(
     Args:
         training_set: what to train on; `TrainingSet(values)` wraps a plain array.
         n_updates: gradient steps in all; an epoch is one pass over the training set.
-        generator: source of the data order, the dequantization and the corruption, as separate streams.
+        generator: source of the data order, the dequantization and the corruption, as separate streams; on the device
+            of the model and of the training set.
         snapshots: numbers of updates; after each, `on_snapshot` is called with the number and with a copy of the model
             whose closed-form parts are refitted as they are at the end. Training goes on as without it.
         progress: called with one line about ten times in a run.
@@ -84,14 +85,14 @@ def fit(
         if not value > 0:
             raise ValueError(f"{name}: got {value}, expected a number above 0")
     order, dequantization, corruption, refitting, for_snapshots = spawn(generator, 5)
-    history, optimizer, update = History(), _Adam(list(model.parameters())), 0
-    refit_subset = torch.randperm(len(training_set), generator=refitting)[:REFIT_EXAMPLES]
+    history, optimizer, update, device = History(), _Adam(list(model.parameters())), 0, training_set.values.device
+    refit_subset = torch.randperm(len(training_set), generator=refitting, device=device)[:REFIT_EXAMPLES]
     next_report = 0.0
     while update < n_updates:
         x = training_set.draw(generator=dequantization)
         model.refit(x[refit_subset], generator=refitting)
-        batches = torch.randperm(len(x), generator=order).split(batch_size)[: n_updates - update]
-        total = torch.zeros((), dtype=torch.float64)
+        batches = torch.randperm(len(x), generator=order, device=device).split(batch_size)[: n_updates - update]
+        total = torch.zeros((), dtype=torch.float64, device=device)
         for batch in batches:
             loss = model.loss(x[batch], generator=corruption)
             optimizer.update(loss, cosine_learning_rate(learning_rate, update, n_updates))

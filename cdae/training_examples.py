@@ -20,6 +20,6 @@ def on_training_examples(data: EvaluationSet, n_points: int, *, generator: torch
     if n_points < 1:
         raise ValueError(f"n_points: got {n_points}, expected at least 1")
     training = data.training
-    chosen = torch.randperm(len(training), generator=generator)[:n_points]
+    chosen = torch.randperm(len(training), generator=generator, device=training.values.device)[:n_points]
     subset = TrainingSet(training.values[chosen], training.n_intensity_levels, training.unit_interval)
     return replace(data, test=subset.draw(generator=generator), test_pixels=subset.pixels(), log_density=None)

@@ -23,7 +23,7 @@ OPTIONS = {
     "loss": "shrunk", "hidden_sizes": [4], "training": {},
 }  # fmt: skip
 SETTINGS = {
-    "lower_bound": {"n_draws": 3}, "markov_bound": {}, "parzen": {"n_samples": 20}, "exact": {},
+    "lower_bound": {"n_draws": 3}, "markov_bound": {"n_draws": 3}, "parzen": {"n_samples": 20}, "exact": {},
     "importance_weighted": {"n_importance_samples": 2, "n_points": 5},
 }  # fmt: skip
 
@@ -74,11 +74,6 @@ def test_it_changes_no_other_number(digits, tmp_path):
     assert [row for row in with_it.rows if row["estimator"] != "markov_bound"] == without.rows
     assert all(np.array_equal(with_it.values[name], without.values[name]) for name in without.values)
     assert with_it.levels == without.levels
-
-
-def test_it_uses_as_many_draws_as_the_lower_bound(digits, tmp_path):
-    evaluation = evaluated(digits, tmp_path)
-    assert evaluation.settings("markov_bound") == {"n_draws": 3} == evaluation.settings("lower_bound")
 
 
 def test_a_failed_one_is_a_failure_of_its_own_model(digits, tmp_path, monkeypatch):

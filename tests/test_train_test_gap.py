@@ -66,7 +66,7 @@ def evaluated(kind: str, digits: str, folder, *, model: str = "m", seed: int = 0
     evaluation = Evaluation({**identity, "options": OPTIONS[kind], "estimators": ESTIMATORS}, digits)
     fitted = evaluation.build()
     if kind == "control-gaussian":
-        fitted.fit_closed_form(evaluation.training_set, generator=seeded(0))
+        fitted.fit_closed_form(evaluation.data.training, generator=seeded(0))
     checkpoint.save(fitted, folder / "weights")
     evaluation.run(folder / "weights")
     return evaluation
@@ -80,7 +80,7 @@ def test_an_evaluation_knows_the_exact_value_on_training_examples(digits, tmp_pa
     generator = evaluate.training_examples_generator({**evaluation.config, "model": "another", "seed": 7})
     x = on_training_examples(load_evaluation_set(digits), 200, generator=generator).test
     model = evaluation.build()
-    model.fit_closed_form(evaluation.training_set, generator=seeded(0))
+    model.fit_closed_form(evaluation.data.training, generator=seeded(0))
     values = model.log_prob(x).numpy()
     assert name == "exact" and found["n_points"] == 200
     assert found["mean_nats"] == pytest.approx(values.mean(), rel=1e-12)

@@ -61,7 +61,7 @@ class Certification:
         from cdae.data import load_evaluation_set
 
         self.config, self.settings, self.parts = config, config["certify"], parts
-        self.data = load_evaluation_set(data)
+        self.data = load_evaluation_set(data).to(trained.device(config))
         self.rows: list[dict[str, Any]] = []
         self.values: Arrays = {}
 
@@ -142,7 +142,7 @@ class Certification:
             rows, begun = slice(start, min(start + CHUNK_POINTS, n_points)), time.monotonic()
             purpose = f"certify, {label}, {start}"
             generator = trained.generator(self.config, purpose)
-            part = self.parts.get(purpose, lambda r=rows, g=generator: {"log_weights": compute(r, g).numpy()})
+            part = self.parts.get(purpose, lambda r=rows, g=generator: {"log_weights": compute(r, g).cpu().numpy()})
             weights.append(torch.from_numpy(part["log_weights"]))
             seconds = time.monotonic() - begun
             print(f"{label}: points {start + 1} to {rows.stop} of {n_points}, {seconds:.0f} s", file=sys.stderr)

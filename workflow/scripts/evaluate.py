@@ -53,11 +53,11 @@ class Evaluation:
 
     def __init__(self, config: dict[str, Any], data: str):
         from baselines.registry import model_class
-        from cdae.data import load_evaluation_set, load_training_set
+        from cdae.data import load_evaluation_set
 
         self.config, self.options = config, config["options"]
         self.model_class = model_class(self.options["kind"])
-        self.training_set, self.data = load_training_set(data), load_evaluation_set(data)
+        self.data = load_evaluation_set(data).to(trained.device(config))
         self.rows: list[dict[str, Any]] = []
         self.values: dict[str, Any] = {}
         self.pictures: dict[str, Any] = {}
@@ -90,7 +90,7 @@ class Evaluation:
 
     def build(self) -> Any:
         """The untrained model."""
-        return trained.build(self.config, self.training_set)
+        return trained.build(self.config, self.data.training)
 
     def measure(self, model: Any, estimators: list[str]) -> None:
         """The given estimators, and what is known level by level."""
@@ -113,8 +113,6 @@ class Evaluation:
         settings = dict(self.config["estimators"][name])
         if name == "importance_weighted":
             settings["subset_seed"] = trained.subset_seed(self.config)
-        if name == "markov_bound":
-            settings["n_draws"] = self.config["estimators"]["lower_bound"]["n_draws"]
         return settings
 
     def identity(self, name: str) -> dict[str, Any]:
@@ -157,7 +155,8 @@ class Evaluation:
 
     def add(self, name: str, estimate: Any) -> None:
         """A row with the mean and its standard error, beside the exact value at the same points where it is known."""
-        n = len(estimate.values)
+        values, indices = estimate.values.cpu(), estimate.indices.cpu()
+        n = len(values)
         row: dict[str, Any] = {
             **self.identity(name),
             "variant": estimate.variant,
@@ -167,21 +166,21 @@ class Evaluation:
             "split": "test",
             "n_points": n,
         }
-        if not estimate.values.isfinite().all():
+        if not values.isfinite().all():
             row |= {
                 "status": "failed",
-                "reason": f"{int((~estimate.values.isfinite()).sum())} of {n} values not finite",
+                "reason": f"{int((~values.isfinite()).sum())} of {n} values not finite",
             }
             self.rows.append(row)
             return
         known = self.data.log_density
-        row |= measured(estimate.values, None if known is None else known[estimate.indices])
+        row |= measured(values, None if known is None else known[indices])
         if name == "exact":
             row["model_exact_nats"] = row["mean_nats"]
         row["diagnostics"] = estimate.diagnostics
         self.rows.append(row)
-        self.values[f"{name}/{estimate.variant}"] = estimate.values.numpy()
-        self.values[f"{name}/{estimate.variant}/indices"] = estimate.indices.numpy()
+        self.values[f"{name}/{estimate.variant}"] = values.numpy()
+        self.values[f"{name}/{estimate.variant}/indices"] = indices.numpy()
 
     def fail_all(self, why: str) -> None:
         """Training failed: every estimator that would have run gets a row that says so."""
@@ -192,21 +191,22 @@ class Evaluation:
         """A few samples of every variant, in the order that the sampler gives them."""
         n = N_PICTURES if self.data.test.shape[1] > 8 else N_POINTS
         for samples in model.sample_sets(n, generator=self.generator("pictures")):
-            self.pictures[f"samples/{samples.variant}"] = samples.values[:n].numpy()
+            self.pictures[f"samples/{samples.variant}"] = samples.values[:n].cpu().numpy()
 
     def picture_levels(self, model: Any) -> None:
         """The chain from the prior, and reconstructions at every level."""
         generator = self.generator("pictures of levels")
         n = N_RECONSTRUCTIONS if self.data.test.shape[1] > 8 else N_POINTS
-        self.pictures["path"] = model.ancestral_path(n, generator=generator).numpy()
+        self.pictures["path"] = model.ancestral_path(n, generator=generator).cpu().numpy()
         x = self.data.test[:n]
         noisy = model.infer(x, generator=generator)
-        self.pictures |= {"noisy": noisy.numpy(), "reconstructed": model.denoise(noisy).numpy(), "clean": x.numpy()}
+        shown = {"noisy": noisy, "reconstructed": model.denoise(noisy), "clean": x}
+        self.pictures |= {name: tensor.cpu().numpy() for name, tensor in shown.items()}
 
     def measure_levels(self, model: Any) -> None:
         """Errors of the denoiser on either split (of the training split as many examples) and variances, by level."""
         generator = self.generator("levels")
-        train = self.training_set.draw(generator=generator)[: len(self.data.test)]
+        train = self.data.training.draw(generator=generator)[: len(self.data.test)]
         self.levels = {
             "corruption_std": model.corruption_std[1:].tolist(),
             "reconstruction_std": model.pooled_reconstruction_std.tolist(),
@@ -223,7 +223,7 @@ class Evaluation:
             "n_levels": self.options.get("n_levels"),
             "seed": self.config["seed"],
             "dim": self.data.test.shape[1],
-            "n_intensity_levels": self.training_set.n_intensity_levels,
+            "n_intensity_levels": self.data.training.n_intensity_levels,
             "split_sizes": self.data.split_sizes(),
             "rows": self.rows,
             "levels": self.levels,
@@ -235,7 +235,8 @@ def training_examples_generator(config: dict[str, Any]) -> Any:
     """Of the random training examples that all models of a data set share, and of their dequantization."""
     from cdae.seeds import generator_from
 
-    return generator_from(config["base_seed"], config["dataset"], "training examples")
+    device = trained.device(config)
+    return generator_from(config["base_seed"], config["dataset"], "training examples", device=device)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,10 @@ def check(config: Options) -> None:
     for name in config.get("certify", {}).get("overrides", {}):
         _check_known("certify.overrides", name, dict.fromkeys(models, ""))
     _check_results_dir(Path(config["results_dir"]))
+    if config.get("device") == "cuda":
+        from cdae import device  # torch takes a second to import
+
+        device.choose("cuda")
 
 
 def _check_against(value: Any, schema: Options, where: str) -> None:
@@ -155,7 +159,7 @@ def training_config(config: Options, cell: Cell) -> Options:
         "family": cell.family,
         "seed": cell.seed,
         "options": model,
-    }
+    } | ({"device": config["device"]} if "device" in config else {})
 
 
 def snapshots(config: Options, cell: Cell) -> list[int]:

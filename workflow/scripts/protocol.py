@@ -9,7 +9,6 @@ from workflow.scripts import grid
 from workflow.scripts.certificates import CERTIFIED_NATS_PER_DIM
 
 Options = dict[str, Any]
-MARKOV = "`markov_bound`: of another model made of the same denoiser, in rows of its own (claim: lower bound)"
 
 
 def card(config: Options, records: list[Options]) -> str:
@@ -60,7 +59,17 @@ def _estimates(settings: Options) -> list[str]:
         "bound, not converged where the weights of the points disagree)",
         f"`parzen`: protocol goodfeli2014, {settings['parzen']['n_samples']:,} samples, bandwidth by the first 1,000 "
         "validation examples (claim: no bound)",
-        *([MARKOV] if "markov_bound" in settings else []),
+        *_markov(settings),
+    ]
+
+
+def _markov(settings: Options) -> list[str]:
+    if "markov_bound" not in settings:
+        return []
+    n_draws = settings["markov_bound"]["n_draws"]
+    return [
+        f"`markov_bound`: of another model made of the same denoiser, in rows of its own, {n_draws} draws per example "
+        "(claim: lower bound)"
     ]
 
 

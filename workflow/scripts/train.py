@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from workflow.scripts import trained
 from workflow.scripts.job import is_failure_of_the_machine, job, reason, use_one_thread_deterministically
 
 
@@ -40,35 +41,30 @@ def main() -> None:
 
 def train(config: dict[str, Any], data: str | Path, snapshots: dict[int, Any]) -> Any:
     """The trained model and the record of its training; fills `snapshots` with its states on the way."""
-    from baselines.registry import model_class
     from cdae.data import load_training_set
     from cdae.interfaces import Fitted, Trainable
-    from cdae.seeds import generator_from
 
-    options = config["options"]
-    training_set = load_training_set(data)
-    identity = (config["base_seed"], config["dataset"], config["model"], config["seed"])
-    model = model_class(options["kind"]).build(
-        options, training_set, generator=generator_from(*identity, "initialisation")
-    )
+    device, generator = trained.device(config), trained.generator(config, "training")
+    training_set = load_training_set(data).to(device)
+    model = trained.build(config, training_set)
     record: dict[str, Any] = {"status": "ok"}
     if isinstance(model, Trainable):
         from cdae import checkpoint
         from cdae.precision import matmul_precision
         from cdae.training import fit
 
-        settings = dict(options["training"])
-        with matmul_precision(settings.pop("matmul_precision")):
+        settings = dict(config["options"]["training"])
+        with matmul_precision(settings.pop("matmul_precision"), device):
             history = fit(
                 model,
                 training_set,
                 **settings,
-                generator=generator_from(*identity, "training"),
+                generator=generator,
                 on_snapshot=lambda n_updates, snapshot: snapshots.update({n_updates: checkpoint.state(snapshot)}),
             )
         record |= {"n_updates": history.n_updates, "loss": history.loss}
     elif isinstance(model, Fitted):
-        model.fit_closed_form(training_set, generator=generator_from(*identity, "training"))
+        model.fit_closed_form(training_set, generator=generator)
     return model, record
 
 

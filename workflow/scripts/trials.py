@@ -74,7 +74,7 @@ class Trials:
         def fit() -> Arrays:
             generator = trained.generator(self.config, "certify, guided")
             examples = self.data.training.draw(generator=generator)
-            examples = examples[torch.randperm(len(examples), generator=generator)[:GUIDED_EXAMPLES]]
+            examples = random_rows(examples, GUIDED_EXAMPLES, generator=generator)
             batches = examples.split(GUIDED_BATCH)
             proposal = fit_guided(
                 model,
@@ -83,10 +83,11 @@ class Trials:
                 learning_rate=GUIDED_LEARNING_RATE,
                 generator=generator,
             )
-            return {"share": proposal.share.numpy(), "stds": proposal.stds.numpy()}
+            return {"share": proposal.share.cpu().numpy(), "stds": proposal.stds.cpu().numpy()}
 
         part = self.parts.get("guided", fit)
-        return Guided(torch.from_numpy(part["share"]), torch.from_numpy(part["stds"]))
+        share, stds = (torch.from_numpy(part[name]).to(trained.device(self.config)) for name in ("share", "stds"))
+        return Guided(share, stds)
 
     def _annealing(self, path: Any, schedule: str) -> Any:
         """Annealed importance sampling with step sizes from a pilot on training examples."""
@@ -103,7 +104,7 @@ class Trials:
         def fly() -> Arrays:
             generator = trained.generator(self.config, "certify, pilot")
             examples = self.data.training.draw(generator=generator)
-            x = examples[torch.randperm(len(examples), generator=generator)[:N_PILOT_POINTS]]
+            x = random_rows(examples, N_PILOT_POINTS, generator=generator)
             settings = {"n_leapfrog": s["n_leapfrog"], "force_precision": s["force_precision"]}
             steps = annealing.pilot(path, x, betas, **settings, generator=generator)
             return {"sizes": steps.sizes.numpy(), "acceptance": steps.acceptance.numpy()}
@@ -112,3 +113,10 @@ class Trials:
         sizes, acceptance = torch.from_numpy(part["sizes"]), torch.from_numpy(part["acceptance"])
         steps = StepSizes(betas, sizes, acceptance, s["n_leapfrog"], s["force_precision"])
         return Annealing(path, SCHEDULES[schedule](s["n_distributions"]), steps, s["n_chains"])
+
+
+def random_rows(examples: Any, n: int, *, generator: Any) -> Any:
+    """n of the examples, drawn without repetition."""
+    import torch
+
+    return examples[torch.randperm(len(examples), generator=generator, device=examples.device)[:n]]

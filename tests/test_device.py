@@ -1,0 +1,157 @@
+"""Devices: which one a name stands for; and on a pretended GPU, whose tensors have shapes and a place and no numbers,
+that nothing is left on the processor and that nothing waits for a number in the middle of a computation."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from baselines.dae import DAE
+from baselines.vae import VAE
+from cdae import all_pairs, annealing, bound, device, importance, markov, parzen, proposals, sequential
+from cdae.corruption import NoiseSchedule
+from cdae.data import TrainingSet
+from cdae.denoiser import BlindDenoiser, DataScale, mlp
+from cdae.model import CDAE, LOSSES, RECONSTRUCTIONS
+from cdae.paths import CascadePath, PriorPath, linear_schedule
+from cdae.precision import is_reduced
+from cdae.step_sizes import StepSizes
+from cdae.training import _Adam
+from tests.helpers import seeded
+
+DIM, K, N = 5, 3, 7
+
+
+def test_auto_is_a_gpu_where_there_is_one(monkeypatch):
+    for there_is_one, expected in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda answer=there_is_one: answer)
+        assert device.choose("auto").type == expected
+        assert device.choose("cpu").type == "cpu"
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device: got 'cuda', but torch finds no NVIDIA GPU here; write auto or cpu"):
+        device.choose("cuda")
+    with pytest.raises(ValueError, match="device: got 'gpu', expected one of auto, cpu, cuda"):
+        device.choose("gpu")
+
+
+def test_a_gpu_reduces_products_whatever_the_processor_does():
+    assert is_reduced("medium", torch.device("cuda"))
+    assert not is_reduced("highest", torch.device("cuda"))
+
+
+GPU = torch.device("meta")  # tensors with shapes and a place, and without numbers
+
+
+def test_the_pretence_sees_what_it_is_for():
+    x = torch.zeros(3, device=GPU)
+    with pytest.raises(RuntimeError, match="not on the expected device"):
+        x + torch.ones(3)
+    with pytest.raises(RuntimeError, match="item"):
+        x.sum().item()
+
+
+def data_scale() -> DataScale:
+    return DataScale(torch.full((DIM,), 0.5), 0.3, unit_interval=True)
+
+
+def cascade(**options) -> CDAE:
+    network = mlp(DIM, [8], DIM, generator=seeded(0))
+    mean, std = torch.full((DIM,), 0.5), torch.full((DIM,), 0.3)
+    schedule = NoiseSchedule.geometric(K, first_std=0.1, last_std=1.0)
+    return CDAE(BlindDenoiser(network, data_scale()), schedule, data_mean=mean, data_std=std, **options)
+
+
+def vae(**options) -> VAE:
+    return VAE(data_scale(), latent_dim=2, hidden_sizes=[8], generator=seeded(0), **options)
+
+
+def dae() -> DAE:
+    denoiser = BlindDenoiser(mlp(DIM, [8], DIM, generator=seeded(0)), data_scale())
+    starts = torch.zeros(N, DIM)
+    return DAE(denoiser, corruption_std=0.1, starts=starts, n_walkback_steps=0, chain_steps=(1, 2))
+
+
+CDAES = [{"loss": name} for name in LOSSES] + [{"reconstruction": name} for name in RECONSTRUCTIONS]
+TRAINABLE = [
+    *(pytest.param(partial(cascade, **options), id="-".join(["cdae", *options.values()])) for options in CDAES),
+    pytest.param(vae, id="vae"),
+    pytest.param(partial(vae, reconstruction="per_pixel"), id="vae-per_pixel"),
+    pytest.param(dae, id="dae"),
+]
+
+
+@pytest.mark.parametrize("make", TRAINABLE)
+def test_an_update_asks_the_host_for_nothing(make):
+    model = make().to(GPU)
+    optimizer = _Adam(list(model.parameters()))
+    loss = model.loss(torch.rand(N, DIM, device=GPU), generator=seeded(0))
+    assert loss.device == GPU and loss.shape == ()
+    optimizer.update(loss, 1e-3)
+
+
+@pytest.mark.parametrize("make", [cascade, partial(cascade, reconstruction="per_pixel"), dae])
+def test_closed_form_parts_are_refitted_there(make):
+    model = make().to(GPU)
+    with pytest.raises(RuntimeError, match="item"):  # not before a look whether all is finite
+        model.refit(torch.rand(N, DIM, device=GPU), generator=seeded(0))
+
+
+def on_gpu(values: torch.Tensor, *shape: int) -> None:
+    assert values.device == GPU
+    assert values.shape == shape
+
+
+def test_every_estimate_of_a_cascade_is_made_there():
+    with torch.no_grad():
+        model, x, g = cascade().to(GPU), torch.rand(N, DIM, device=GPU), seeded(0)
+        guided = proposals.Guided(*torch.ones(2, K, dtype=torch.float64, device=GPU))
+        on_gpu(bound.elbo(model, x, generator=g).total, N)
+        on_gpu(markov.markov_bound(model, x, generator=g).total, N)
+        weights = importance.log_importance_weights(model, x, n_importance_samples=4, generator=g)
+        on_gpu(importance.log_likelihood(weights), N)
+        for proposal in (*(make() for make in proposals.PROPOSALS.values()), guided):
+            on_gpu(proposals.draw_log_weights(model, proposal, x, generator=g), N)
+        on_gpu(all_pairs.log_likelihood(model, x, proposal=proposals.Paper(), n_draws=4, generator=g), N)
+        latents = model.infer(x, generator=g)
+        options = {"proposal": guided, "n_particles": 4, "generator": g}
+        on_gpu(sequential.log_likelihood(model, x, **options), N)
+        on_gpu(sequential.log_likelihood(model, x, true_latents=latents, **options), N)
+        simulated, latents = model.simulate(N, generator=g)
+        on_gpu(simulated, N, DIM)
+        on_gpu(latents, K, N, DIM)
+
+
+@pytest.mark.parametrize("kind", ["cdae", "vae"])
+def test_chains_are_annealed_there(kind, monkeypatch):
+    monkeypatch.setattr(annealing, "_is_tenth", lambda *_: False)  # a line of progress looks at numbers
+    x = torch.rand(N, DIM, device=GPU)
+    if kind == "cdae":
+        guided = proposals.Guided(*torch.ones(2, K, dtype=torch.float64, device=GPU))
+        path, latents = CascadePath(cascade().to(GPU), guided), torch.rand(K, N, DIM, device=GPU)
+    else:
+        path, latents = PriorPath(vae().to(GPU)), torch.rand(N, 2, device=GPU)
+    betas = linear_schedule(3)
+    steps = StepSizes(betas, torch.ones(4, dtype=torch.float64), torch.ones(4), 2, "medium")
+    options = {"n_chains": 2, "generator": seeded(0)}
+    on_gpu(annealing.log_weights(path, x, betas, steps, **options).log_weights, 2, N)
+    on_gpu(annealing.reverse_log_weights(path, x, latents, betas, steps, **options).log_weights, 2, N)
+
+
+@pytest.mark.parametrize("make", [cascade, vae])
+def test_samples_are_drawn_and_scored_there(make):
+    bandwidths = torch.tensor([0.1, 0.2], dtype=torch.float64)
+    with torch.no_grad():
+        for samples in make().to(GPU).sample_sets(N, generator=seeded(0)):
+            values = parzen.log_density_by_bandwidth(samples.values, samples.values, bandwidths=bandwidths)
+            on_gpu(values, 2, N)
+
+
+@pytest.mark.parametrize("levels", [None, 256])
+def test_training_examples_are_dequantized_there(levels):
+    values = torch.zeros(N, DIM, dtype=torch.uint8 if levels else torch.float32)
+    training_set = TrainingSet(values, levels, levels is not None).to(GPU)
+    on_gpu(training_set.draw(generator=seeded(0)), N, DIM)
+    on_gpu(training_set.covariance(), DIM, DIM)
