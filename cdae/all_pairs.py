@@ -86,7 +86,10 @@ def _log_mean_weight(
             log_p = _log_mean_transition(state, x_hat, rho[level], log_b)
         log_b = log_p - log_normal(state, torch.zeros_like(x[0]), std[level - 1])
         x_hat = model.denoise_level((origin + state).flatten(0, 1), level).view_as(state) - origin
-    return _log_mean_transition(torch.zeros_like(origin), x_hat, rho[0], log_b)[:, 0]
+    last_std = model.last_step_std(origin + state)
+    if last_std.dim() == x_hat.dim():  # one for every state
+        return log_mean_exp((log_normal(torch.zeros_like(x_hat), x_hat, last_std) + log_b).T)
+    return _log_mean_transition(torch.zeros_like(origin), x_hat, last_std, log_b)[:, 0]
 
 
 def _log_mean_transition(

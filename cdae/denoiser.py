@@ -1,4 +1,4 @@
-"""Denoising networks r(x, level): architecture only, no probability.
+"""Denoising networks r(x, level), and one for the variance of the last step: architecture only, no probability.
 
 A cascade calls its denoiser as `denoiser(x, level)` with x of shape (n, dim) and integer levels of shape (n,), and
 expects the reconstruction, (n, dim). Any module with that signature will do. The paper's denoiser is blind: it does
@@ -43,7 +43,7 @@ class DataScale(nn.Module):
         self.register_buffer("std", torch.tensor(pooled_std, dtype=torch.float32))
         self.unit_interval = unit_interval
 
-    def standardize(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+    def standardize(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         return (x - self.mean) / self.std
 
     def to_data(self, output: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
@@ -72,3 +72,22 @@ class ConditionedDenoiser(nn.Module):
         one_hot = nn.functional.one_hot(level - 1, self.n_levels).to(x.dtype)
         inputs = torch.cat([self.data_scale.standardize(x), one_hot], dim=-1)
         return self.data_scale.to_data(self.network(inputs))
+
+
+class StdPredictor(nn.Module):
+    """Standard deviations of the last step, of every pixel of every example, from x_1.
+
+    The variance is that of the data times softplus(network(x_1)), above a floor: its low end is exponential, so that
+    small variances are within reach, and its high end linear, so that states far from the data do no harm.
+
+    Args:
+        variance_floor: added to every variance, in squared data units.
+    """
+
+    def __init__(self, network: nn.Module, data_scale: DataScale, variance_floor: float):
+        super().__init__()
+        self.network, self.data_scale, self.variance_floor = network, data_scale, variance_floor
+
+    def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        share = nn.functional.softplus(self.network(self.data_scale.standardize(x)))
+        return (self.variance_floor + self.data_scale.std.square() * share).sqrt()

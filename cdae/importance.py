@@ -16,7 +16,7 @@ from cdae.interfaces import Cascade, Weighted
 def log_weights(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "n"]:
     """log of the ratio in Eq. 11 at given corrupted copies (noisy[i-1] is x_i), in nats per example."""
     x_hat = model.denoise(noisy)  # x_hat[i] = r(x_{i+1})
-    c, rho = model.corruption_std, model.reconstruction_std
+    c, rho = model.corruption_std, [model.last_step_std(noisy[0]), *model.reconstruction_std[1:]]
     levels = [x, *noisy]
     total = model.prior.log_prob(noisy[-1])
     for i in range(len(noisy)):

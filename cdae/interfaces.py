@@ -83,6 +83,10 @@ class Cascade(Protocol):
 
     def denoise_level(self, x: Float[Tensor, "n dim"], level: int) -> Float[Tensor, "n dim"]: ...
 
+    def last_step_std(
+        self, x_1: Float[Tensor, "*batch dim"]
+    ) -> Tensor: ...  # of p(x_0 | x_1), as one of rho, or as x_1
+
 
 @runtime_checkable
 class Denoises(Protocol):

@@ -1,10 +1,11 @@
 """The Cascading Denoising Auto-Encoder: p(x_k) prod_{i=0}^{k-1} p(x_i | x_{i+1}) (Eqs. 1, 3, 5).
 
 The prior is Gaussian (`prior`) and every transition is N(r(x_{i+1}), rho_i^2 I), with one denoiser r shared by all
-levels; optionally rho_i has a value of its own for every pixel. The inference side is plain corruption (`corruption`).
+levels; optionally rho_i has a value of its own for every pixel, or that of the last step is predicted from x_1. The
+inference side is plain corruption (`corruption`).
 k = 1 is the paper's single DAE as a directed model.
-Not here: the bound, the importance weights and the losses, which are pure functions of a cascade in modules of their
-own; this class ties them to one set of parameters.
+Not here: the bound, the importance weights, the losses and ancestral sampling, which are pure functions of a cascade in
+modules of their own; this class ties them to one set of parameters.
 """
 
 from collections.abc import Iterator
@@ -14,17 +15,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdae import bound, importance, objective
+from cdae import ancestral, bound, importance, objective
 from cdae.corruption import SCHEDULES, NoiseSchedule, corrupt
 from cdae.data import TrainingSet
-from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, mlp
-from cdae.gaussian import squared_norm, standard_normal
+from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, StdPredictor, mlp
+from cdae.gaussian import squared_norm
 from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
 from cdae.prior import KINDS, DiagonalPrior, FullPrior
 
 CHUNK_ROWS = 1_000  # examples per forward pass; a constant, because results depend on it in their last bits
 LOSSES = ("shrunk", "shrunk_uniform", "full")
 RECONSTRUCTIONS = ("isotropic", "per_pixel")
+PREDICTED = "predicted"  # of a configuration: isotropic, with a `StdPredictor` for the last step
 
 
 class CDAE(nn.Module):
@@ -40,6 +42,8 @@ class CDAE(nn.Module):
         loss: "shrunk" (Eqs. 7-8), "shrunk_uniform" or "full" (Eq. 6); see `objective`.
         reconstruction: "isotropic", one rho_i for all pixels, reconstruction_std (k,); or "per_pixel", (k, dim).
         variance_floor: the least value of rho^2, in squared data units; see `data.DataSummary`.
+        last_step: any module called as last_step(x_1) that returns the standard deviations of p(x_0 | x_1), of the
+            shape of x_1; without it they are rho_0.
 
     Raises:
         ValueError: for an unknown loss, reconstruction or prior, a full prior without data_covariance, or a data_std
@@ -62,6 +66,7 @@ class CDAE(nn.Module):
         loss: str = "shrunk",
         reconstruction: str = "isotropic",
         variance_floor: float = 0.0,
+        last_step: nn.Module | None = None,
         prior: str = "diagonal",
         data_covariance: Float[Tensor, "dim dim"] | None = None,
     ):
@@ -73,7 +78,7 @@ class CDAE(nn.Module):
             raise ValueError(f"data_covariance: expected for a full prior, and for no other; the prior is {prior!r}")
         if not (data_std.isfinite().all() and (data_std >= 0).all()):
             raise ValueError("data_std: got a negative or infinite entry, expected standard deviations of the data")
-        self.denoiser, self.loss_name = denoiser, loss
+        self.denoiser, self.last_step, self.loss_name = denoiser, last_step, loss
         self.per_pixel, self.variance_floor = reconstruction == "per_pixel", variance_floor
         c = torch.tensor(schedule.corruption_std, dtype=torch.float64)
         data_variance = data_std.double().square()
@@ -105,6 +110,10 @@ class CDAE(nn.Module):
         else:
             denoiser = BlindDenoiser(mlp(dim, options["hidden_sizes"], dim, generator=generator), scale)
         reconstruction, prior = options.get("reconstruction", "isotropic"), options.get("prior", "diagonal")
+        last_step = None
+        if reconstruction == PREDICTED:
+            network = mlp(dim, options["hidden_sizes"], dim, generator=generator)
+            reconstruction, last_step = "isotropic", StdPredictor(network, scale, data.variance_floor)
         return cls(
             denoiser,
             schedule,
@@ -113,6 +122,7 @@ class CDAE(nn.Module):
             loss=options["loss"],
             reconstruction=reconstruction,
             variance_floor=data.variance_floor if reconstruction == "per_pixel" else 0.0,
+            last_step=last_step,
             prior=prior,
             data_covariance=training_set.covariance() if prior == "full" else None,
         )
@@ -139,6 +149,10 @@ class CDAE(nn.Module):
         level = torch.arange(1, k + 1, device=noisy.device).repeat_interleave(n)
         return self.denoiser(noisy.reshape(k * n, dim), level).reshape(k, n, dim)
 
+    def last_step_std(self, x_1: Float[Tensor, "*batch dim"]) -> Tensor:
+        """Standard deviation of p(x_0 | x_1): rho_0, or of the shape of x_1 where it is predicted."""
+        return self.reconstruction_std[0] if self.last_step is None else self.last_step(x_1)
+
     def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k n dim"]:
         """x_1 .. x_k drawn from q given x_0 = x."""
         return corrupt(x, self.corruption_std, generator=generator)
@@ -158,8 +172,10 @@ class CDAE(nn.Module):
         else:
             probability = torch.full_like(self.corruption_std[1:], 1.0 / self.n_levels)
         level = objective.draw_levels(probability, len(x), generator=generator)
-        x_hat = self.denoiser(objective.corrupt_at(x, level, self.corruption_std, generator=generator), level)
-        return objective.one_level_loss(x - x_hat, level, probability, self.reconstruction_std)
+        noisy = objective.corrupt_at(x, level, self.corruption_std, generator=generator)
+        last_std = None if self.last_step is None else self.last_step(noisy)
+        residual = x - self.denoiser(noisy, level)
+        return objective.one_level_loss(residual, level, probability, self.reconstruction_std, last_std)
 
     @torch.no_grad()
     def level_mse(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k"]:
@@ -197,46 +213,23 @@ class CDAE(nn.Module):
 
     def ancestral_path(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "states n dim"]:
         """Ancestral sampling, every state of it: x_k from the prior, x_{k-1}, ..., x_1, then the mean r(x_1)."""
-        path = [self._sample_prior(n_samples, generator=generator)]
-        for level in range(self.n_levels, 0, -1):
-            path.append(self._step_down(path[-1], level, generator=generator))
-        return torch.stack(path)
+        x_k = self._sample_prior(n_samples, generator=generator)
+        return torch.stack(list(ancestral.path(self, x_k, generator=generator)))
 
-    def _sample_prior(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
-        like = next(self.denoiser.parameters(), self.prior_mean)
-        return self.prior.sample(n_samples, generator=generator).to(like.dtype)
-
-    @torch.no_grad()
-    def _step_down(
-        self, x: Float[Tensor, "n dim"], level: int, *, generator: torch.Generator
-    ) -> Float[Tensor, "n dim"]:
-        """x_{level-1} drawn given x_level = x; the mean where level is 1."""
-        mean = self.denoise_level(x, level)
-        if level == 1:
-            return mean
-        return mean + self._std(level - 1, mean) * standard_normal(mean, *mean.shape, generator=generator)
-
-    def _std(self, i: int, like: Tensor) -> Tensor:
-        """rho_i in the precision of `like`, which a value per pixel would otherwise raise to its own."""
-        return self.reconstruction_std[i].to(like.dtype)
-
-    @torch.no_grad()
     def simulate(
         self, n_samples: int, *, generator: torch.Generator
     ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "k n dim"]]:
         """x_0 drawn from the model, and the latents x_1 .. x_k that it was drawn from (latents[i-1] is x_i)."""
         path = self.ancestral_path(n_samples, generator=generator)
-        noise = standard_normal(path, *path.shape[1:], generator=generator)
-        return path[-1] + self._std(0, noise) * noise, path[:-1].flip(0)
+        return ancestral.sample_around(self, path[-1], path[-2], generator=generator), path[:-1].flip(0)
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
-        """The same ancestral draws with the last step as its mean r(x_1), and as a sample r(x_1) + rho_0 eps."""
-        mean = self._sample_prior(n_samples, generator=generator)
-        for level in range(self.n_levels, 0, -1):  # without keeping the path, which would fill the memory
-            mean = self._step_down(mean, level, generator=generator)
-        yield SampleSet("last step mean", mean)
-        noise = standard_normal(mean, *mean.shape, generator=generator)
-        yield SampleSet("last step sample", mean + self._std(0, noise) * noise)
+        """The same ancestral draws with the last step as its mean r(x_1), and as a sample of p(x_0 | x_1)."""
+        return ancestral.sample_sets(self, self._sample_prior(n_samples, generator=generator), generator=generator)
+
+    def _sample_prior(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
+        like = next(self.denoiser.parameters(), self.prior_mean)
+        return self.prior.sample(n_samples, generator=generator).to(like.dtype)
 
     def denoise_level(self, x: Float[Tensor, "n dim"], level: int) -> Float[Tensor, "n dim"]:
         """r(x) of states that are all at one level."""

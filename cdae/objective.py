@@ -9,7 +9,9 @@ Eq. 6. Q rarely visits the top levels; the uniform variant visits all alike. A l
 
 With a variance per pixel, rho_{i,j}, of shape (k, dim), Eq. 9 holds pixel by pixel, and Eqs. 7-8 no longer factor:
 the level is drawn with probabilities of any kind, and pixel j of the error at level i weighs 1 / (2 rho_{i-1,j}^2 Q_i).
-Q is then that of Eq. 8 for the variances averaged over pixels, as it would be with one variance for all of them.
+Q is then that of Eq. 8 for the variances averaged over pixels, as it would be with one variance for all of them. Where
+the variance of the last step is predicted, its term is minus log p(x_0 | x_1), whose variance no longer is a constant;
+rho_0 by Eq. 9 still gives its level the probability.
 Not here: the terms of the bound that do not depend on the denoiser (`bound`).
 """
 
@@ -18,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cdae.corruption import per_level
-from cdae.gaussian import standard_normal, weighted_squared_norm
+from cdae.gaussian import log_normal, standard_normal, weighted_squared_norm
 from cdae.interfaces import Cascade
 
 
@@ -51,9 +53,13 @@ def optimal_reconstruction_std(
 
 
 def full_loss(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, ""]:
-    """The terms of Eq. 6 that depend on the denoiser, all levels of every example."""
-    weights = inverse_variances(model.reconstruction_std)
-    return weighted_squared_norm(x - model.denoise(noisy), weights.unsqueeze(1)).sum(0).mean()
+    """The terms of Eq. 6 that depend on the networks, all levels of every example."""
+    weights, x_hat = inverse_variances(model.reconstruction_std), model.denoise(noisy)
+    losses = weighted_squared_norm(x - x_hat, weights.unsqueeze(1))
+    last_std = model.last_step_std(noisy[0])
+    if last_std.dim() == x.dim():  # predicted: no longer a constant
+        losses = torch.cat([-log_normal(x, x_hat[0], last_std)[None], losses[1:]])
+    return losses.sum(0).mean()
 
 
 def one_level_loss(
@@ -61,6 +67,7 @@ def one_level_loss(
     level: Int[Tensor, "n"],
     probability: Float[Tensor, "k"],
     reconstruction_std: Float[Tensor, "k *pixels"],
+    last_step_std: Tensor | None = None,
 ) -> Float[Tensor, ""]:
     """Unbiased estimate of `full_loss` from one level per example, drawn with the given probabilities.
 
@@ -69,9 +76,14 @@ def one_level_loss(
 
     Args:
         residual: x_0 - r(x_i), each example at its own level i.
+        last_step_std: where it is predicted, (n, dim), of each example as if it were at level 1.
     """
     factor = inverse_variances(reconstruction_std) / per_level(probability, reconstruction_std)
-    return weighted_squared_norm(residual, factor[level - 1]).mean()
+    losses = weighted_squared_norm(residual, factor[level - 1])
+    if last_step_std is not None:
+        last_step = -log_normal(residual, torch.zeros_like(residual), last_step_std)
+        losses = torch.where(level == 1, last_step / probability[0], losses)
+    return losses.mean()
 
 
 def draw_levels(probability: Float[Tensor, "k"], n: int, *, generator: torch.Generator) -> Int[Tensor, "n"]:

@@ -122,8 +122,9 @@ def log_joint(
 ) -> Float[Tensor, "n"]:
     """log p(x_0, x_1, ..., x_k) in nats, with x_hat[i] = r(x_{i+1})."""
     total = model.prior.log_prob(latents[-1])
-    for state, mean, rho in zip([x, *latents[:-1]], x_hat, model.reconstruction_std, strict=True):
-        total = total + log_normal(state, mean, rho)
+    stds = [model.last_step_std(latents[0]), *model.reconstruction_std[1:]]
+    for state, mean, std in zip([x, *latents[:-1]], x_hat, stds, strict=True):
+        total = total + log_normal(state, mean, std)
     return total
 
 

@@ -48,22 +48,24 @@ class Quadrature:
 @torch.no_grad()
 def log_density(model: Cascade, x: Float[Tensor, "n 1"]) -> Float[Tensor, "n"]:
     """log p(x) in nats, as float64."""
-    stds = model.reconstruction_std.flatten().tolist()  # of one pixel
-    step = min(*stds, model.prior_std.item()) / POINTS_PER_STD
-    grid = _grid(model.prior_mean, model.prior_std.item(), step)
+    rho, prior_std = model.reconstruction_std.flatten(), model.prior_std.item()  # of one pixel
+    wide = _grid(model.prior_mean, prior_std, prior_std / POINTS_PER_STD)
+    narrowest = min(*rho.tolist(), prior_std, model.last_step_std(wide.to(x.dtype)).min().item())
+    step = narrowest / POINTS_PER_STD
+    grid = _grid(model.prior_mean, prior_std, step)
     log_p = model.prior.log_prob(grid)
-    for level in range(len(stds), 0, -1):
-        rho = stds[level - 1]
+    for level in range(len(rho), 0, -1):
+        std = rho[level - 1] if level > 1 else model.last_step_std(grid.to(x.dtype)).double()
         x_hat = model.denoise_level(grid.to(x.dtype), level).double()
-        grid = _grid(x_hat, rho, step) if level > 1 else x.double()
-        log_p = torch.cat([_integrate(part, x_hat, rho, log_p + math.log(step)) for part in grid.split(BLOCK_ROWS)])
+        grid = _grid(x_hat, std.item(), step) if level > 1 else x.double()
+        log_p = torch.cat([_integrate(part, x_hat, std, log_p + math.log(step)) for part in grid.split(BLOCK_ROWS)])
     return log_p
 
 
-def _integrate(x: Float[Tensor, "m 1"], x_hat: Float[Tensor, "l 1"], rho: float, log_mass: Tensor) -> Tensor:
-    """log of the sum over the grid above of N(x; x_hat, rho^2) times the mass there."""
+def _integrate(x: Float[Tensor, "m 1"], x_hat: Float[Tensor, "l 1"], std: Tensor, log_mass: Tensor) -> Tensor:
+    """log of the sum over the grid above of N(x; x_hat, std^2) times the mass there; std () or (l, 1)."""
     pairs = x[:, None].expand(-1, len(x_hat), -1)
-    return torch.logsumexp(log_normal(pairs, x_hat, torch.tensor(rho, dtype=torch.float64)) + log_mass, dim=1)
+    return torch.logsumexp(log_normal(pairs, x_hat, std) + log_mass, dim=1)
 
 
 def _grid(means: Tensor, std: float, step: float) -> Float[Tensor, "m 1"]:

@@ -65,15 +65,16 @@ def log_likelihood(
 
 
 def look_ahead(
-    model: Cascade, x: Float[Tensor, "n dim"], x_hat: Float[Tensor, "m n dim"], level: int
+    model: Cascade, x: Float[Tensor, "n dim"], state: Float[Tensor, "m n dim"], x_hat: Tensor, level: int
 ) -> Float[Tensor, "m n"]:
-    """log psi_i = log N(x_0; r(x_i), rho_{i-1}^2), with x_hat = r(x_i) and i = level, in nats.
+    """log psi_i = log N(x_0; r(x_i), rho_{i-1}^2), with x_hat = r(x_i), x_i = state and i = level, in nats.
 
     The natural guess has the variance MSE_i of the denoiser's answer; rho_{i-1}^2 adds c_{i-1}^2 to it (Eq. 9). So
     wide it is, as a function of x_i, the expected log p(x_{i-1} | x_i) over x_{i-1} ~ q(x_{i-1} | x_0) of Eq. 3 plus a
     constant: what the next step is expected to bring. This variance is positive for any rho, and exact at i = 1.
     """
-    return log_normal(x_hat, x, model.reconstruction_std[level - 1])
+    std = model.last_step_std(state) if level == 1 else model.reconstruction_std[level - 1]
+    return log_normal(x_hat, x, std)
 
 
 def _log_estimate(
@@ -96,7 +97,7 @@ def _log_estimate(
         log_q = log_normal(state, mean, std[level - 1])
         log_p = model.prior.log_prob(state) if x_hat is None else log_normal(state, x_hat, rho[level])
         x_hat = model.denoise_level(state.flatten(0, 1), level).view_as(state)
-        log_psi_above, log_psi = log_psi, look_ahead(model, x, x_hat, level)
+        log_psi_above, log_psi = log_psi, look_ahead(model, x, state, x_hat, level)
         log_weights = log_weights + log_p + log_psi - log_q - log_psi_above
         if level > 1:
             low = effective_sample_size(log_weights) < RESAMPLE_BELOW * n_particles

@@ -11,7 +11,7 @@ from baselines.vae import VAE
 from cdae import all_pairs, annealing, bound, device, importance, markov, parzen, proposals, sequential
 from cdae.corruption import NoiseSchedule
 from cdae.data import TrainingSet
-from cdae.denoiser import BlindDenoiser, DataScale, mlp
+from cdae.denoiser import BlindDenoiser, DataScale, StdPredictor, mlp
 from cdae.model import CDAE, LOSSES, RECONSTRUCTIONS
 from cdae.paths import CascadePath, PriorPath, linear_schedule
 from cdae.precision import is_reduced
@@ -74,9 +74,14 @@ def dae() -> DAE:
     return DAE(denoiser, corruption_std=0.1, starts=starts, n_walkback_steps=0, chain_steps=(1, 2))
 
 
+def predicting() -> CDAE:
+    return cascade(last_step=StdPredictor(mlp(DIM, [8], DIM, generator=seeded(0)), data_scale(), 1e-6))
+
+
 CDAES = [{"loss": name} for name in LOSSES] + [{"reconstruction": name} for name in RECONSTRUCTIONS]
 TRAINABLE = [
     *(pytest.param(partial(cascade, **options), id="-".join(["cdae", *options.values()])) for options in CDAES),
+    pytest.param(predicting, id="cdae-predicted"),
     pytest.param(vae, id="vae"),
     pytest.param(partial(vae, reconstruction="per_pixel"), id="vae-per_pixel"),
     pytest.param(dae, id="dae"),
@@ -104,9 +109,10 @@ def on_gpu(values: torch.Tensor, *shape: int) -> None:
     assert values.shape == shape
 
 
-def test_every_estimate_of_a_cascade_is_made_there():
+@pytest.mark.parametrize("make", [cascade, predicting])
+def test_every_estimate_of_a_cascade_is_made_there(make):
     with torch.no_grad():
-        model, x, g = cascade().to(GPU), torch.rand(N, DIM, device=GPU), seeded(0)
+        model, x, g = make().to(GPU), torch.rand(N, DIM, device=GPU), seeded(0)
         guided = proposals.Guided(*torch.ones(2, K, dtype=torch.float64, device=GPU))
         on_gpu(bound.elbo(model, x, generator=g).total, N)
         on_gpu(markov.markov_bound(model, x, generator=g).total, N)

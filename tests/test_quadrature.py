@@ -25,9 +25,9 @@ def test_a_denoiser_that_is_not_linear():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("stds[level - 1]", "stds[-level]"),
+        ("rho[level - 1]", "rho[-level]"),
         ("log_p + math.log(step)", "log_p"),
-        ("range(len(stds), 0, -1)", "range(len(stds), 1, -1)"),
+        ("range(len(rho), 0, -1)", "range(len(rho), 1, -1)"),
     ],
 )
 def test_mutants_are_seen(old, new):

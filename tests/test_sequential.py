@@ -164,7 +164,7 @@ def test_look_ahead_is_the_expected_log_density_of_the_next_step():
         rho, c = model.reconstruction_std[level - 1], model.corruption_std[level - 1]
         states = x + c * quadrature(DIM)  # exact for what is quadratic in the state
         expected = torch.stack([sequential.log_normal(states, mean, rho).mean() for mean in x_hat])
-        difference = sequential.look_ahead(model, x, x_hat, level)[:, 0] - expected
+        difference = sequential.look_ahead(model, x, x_hat, x_hat, level)[:, 0] - expected
         torch.testing.assert_close(difference, 0.5 * DIM * (c / rho) ** 2 * torch.ones(5, dtype=torch.float64))
 
 

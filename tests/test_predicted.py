@@ -1,0 +1,255 @@
+"""A last step whose variance is predicted from x_1: every estimator against quadrature, and what it is worth."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+from torch import Tensor, nn
+
+from cdae import all_pairs, annealing, bound, importance, markov, objective, proposals, quadrature, sequential
+from cdae.corruption import NoiseSchedule
+from cdae.data import TrainingSet
+from cdae.denoiser import BlindDenoiser, DataScale, StdPredictor, mlp
+from cdae.model import CDAE
+from cdae.paths import CascadePath, linear_schedule
+from cdae.step_sizes import StepSizes
+from cdae.training import fit
+from tests.helpers import assert_mean, linear_cascade, mutated, seeded
+from tests.oracles import scalar_cascade
+
+K, N = 2, 4_000
+C, RHO = (0.0, 0.5, 1.0), np.array([0.6, 0.75])  # rho_i^2 < 2 c_i^2: weights of finite variance
+POINT = torch.tensor([[-0.4]], dtype=torch.float64)
+
+
+def mean_of(x):
+    return 0.6 * np.tanh(x) + 0.1
+
+
+def std_of(x):
+    return 0.1 + 1.2 / (1.0 + np.exp(-2.0 * x))
+
+
+class Mean(nn.Module):
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        return 0.6 * torch.tanh(x) + 0.1
+
+
+class Std(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.1 + 1.2 * torch.sigmoid(2.0 * x)
+
+
+def scalar_model(last_step: nn.Module | None) -> CDAE:
+    zeros, ones = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    model = CDAE(Mean(), NoiseSchedule(C), data_mean=zeros, data_std=0.7 * ones, last_step=last_step)
+    model.reconstruction_std.copy_(torch.from_numpy(RHO))
+    return model
+
+
+def exact(x: np.ndarray) -> np.ndarray:
+    grid, model = np.linspace(-10.0, 10.0, 4_001), scalar_model(Std())
+    stds = [std_of(grid), *RHO[1:]]
+    return scalar_cascade.log_prob(x, mean_of, stds, 0.0, model.prior_std.item(), grid)
+
+
+def test_quadrature_integrates_it():
+    x = torch.linspace(-2.0, 2.0, 9, dtype=torch.float64)[:, None]
+    np.testing.assert_allclose(quadrature.log_density(scalar_model(Std()), x), exact(x[:, 0].numpy()), atol=1e-6)
+
+
+def steps() -> StepSizes:
+    sizes = torch.full((2,), 0.8, dtype=torch.float64)
+    return StepSizes(linear_schedule(1), sizes, torch.full_like(sizes, torch.nan), 3)
+
+
+GUIDED = proposals.Guided(*torch.tensor([[0.7, 0.5], [0.55, 1.0]], dtype=torch.float64))
+PATH_STEPS = {"betas": linear_schedule(4), "steps": steps(), "n_chains": 1, "progress": lambda line: None}
+
+
+def annealed(model: CDAE, x: Tensor, generator: torch.Generator) -> Tensor:
+    run = annealing.log_weights(CascadePath(model, GUIDED), x, generator=generator, **PATH_STEPS)
+    return run.log_weights[0].detach()
+
+
+LOG_WEIGHTS = {
+    "importance": lambda m, x, g: importance.log_weights(m, x, m.infer(x, generator=g)),
+    "guided": lambda m, x, g: proposals.draw_log_weights(m, GUIDED, x, generator=g),
+    "renoising": lambda m, x, g: proposals.draw_log_weights(m, proposals.Renoising(), x, generator=g),
+    "all pairs": lambda m, x, g: all_pairs.log_likelihood(m, x, proposal=proposals.Paper(), n_draws=5, generator=g),
+    "sequential": lambda m, x, g: sequential.log_likelihood(m, x, proposal=GUIDED, n_particles=5, generator=g),
+    "annealed": annealed,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOG_WEIGHTS)
+def test_weights_average_to_the_density(name):
+    log_weights = LOG_WEIGHTS[name](scalar_model(Std()), POINT.expand(N, 1), seeded(0)).detach()
+    assert_mean(np.exp(log_weights.numpy() - exact(POINT[:, 0].numpy())), 1.0)
+
+
+@pytest.mark.parametrize("name", LOG_WEIGHTS)
+def test_with_one_variance_for_all_they_average_to_another(name):
+    log_weights = LOG_WEIGHTS[name](scalar_model(None), POINT.expand(N, 1), seeded(0)).detach()
+    with pytest.raises(AssertionError):
+        assert_mean(np.exp(log_weights.numpy() - exact(POINT[:, 0].numpy())), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        (sequential, "model.last_step_std(state) if level == 1 else", "model.last_step_std(x) if level == 1 else"),
+        (all_pairs, "model.last_step_std(origin + state)", "model.last_step_std(state)"),
+        (all_pairs, "x_hat, last_std) + log_b)", "x_hat, last_std))"),
+    ],
+)  # fmt: skip
+def test_mutants_are_seen(module, old, new):
+    options = {"proposal": proposals.Paper(), "generator": seeded(0)}
+    options |= {"n_particles": 5} if module is sequential else {"n_draws": 5}
+    log_weights = mutated(module, old, new).log_likelihood(scalar_model(Std()), POINT.expand(N, 1), **options)
+    with pytest.raises(AssertionError):
+        assert_mean(np.exp(log_weights.numpy() - exact(POINT[:, 0].numpy())), 1.0)
+
+
+def test_the_reverse_chain_averages_to_the_inverse_density():
+    model = scalar_model(Std())
+    x, latents = model.simulate(N, generator=seeded(3))
+    run = annealing.reverse_log_weights(CascadePath(model, GUIDED), x, latents, generator=seeded(4), **PATH_STEPS)
+    assert_mean(np.exp(run.log_weights[0].detach().numpy() + exact(x[:, 0].numpy())), 1.0)
+
+
+def test_samples_have_the_density():
+    x = scalar_model(Std()).simulate(200_000, generator=seeded(5))[0][:, 0].numpy()
+    edges = np.linspace(-1.5, 2.0, 15)
+    for low, high in pairwise(edges):
+        points = np.linspace(low, high, 41)
+        assert_mean((x > low) & (x <= high), np.trapezoid(np.exp(exact(points)), points))
+    samples = list(scalar_model(Std()).sample_sets(200_000, generator=seeded(5)))
+    assert torch.equal(samples[1].values[:, 0], torch.from_numpy(x))
+
+
+def test_bounds_hold_the_density_of_the_last_step():
+    model, x = scalar_model(Std()), POINT.expand(6, 1)
+    noisy = model.infer(x, generator=seeded(1))
+    x_1 = noisy[0, :, 0].numpy()
+    expected = norm.logpdf(POINT.item(), mean_of(x_1), std_of(x_1))
+    for terms in (bound.bound_terms(model, x, noisy), markov.markov_bound_terms(model, x, noisy)):
+        np.testing.assert_allclose(terms.reconstruction, expected, atol=1e-12)
+    without = bound.bound_terms(scalar_model(None), x, noisy)
+    assert torch.equal(without.level_kl, bound.bound_terms(model, x, noisy).level_kl)
+
+
+class Constant(nn.Module):
+    """One standard deviation for all, from a parameter-free prediction."""
+
+    def __init__(self, std: float):
+        super().__init__()
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.full_like(x, self.std)
+
+
+def test_a_prediction_that_is_rho_changes_nothing():
+    model, _ = linear_cascade(3, 3, 4)
+    x = torch.randn(5, 3, dtype=torch.float64, generator=seeded(0))
+    values = {}
+    for last_step in (None, Constant(model.reconstruction_std[0].item())):
+        model.last_step = last_step
+        noisy = model.infer(x, generator=seeded(1))
+        values[last_step is None] = [
+            bound.bound_terms(model, x, noisy).total,
+            markov.markov_bound_terms(model, x, noisy).total,
+            importance.log_weights(model, x, noisy),
+            all_pairs.log_likelihood(model, x, proposal=proposals.Widened(), n_draws=6, generator=seeded(2)),
+            sequential.log_likelihood(model, x, proposal=proposals.Widened(), n_particles=6, generator=seeded(2)),
+            *model.simulate(5, generator=seeded(3)),
+        ]
+    for with_rho, predicted in zip(values[True], values[False], strict=True):
+        torch.testing.assert_close(predicted, with_rho, rtol=1e-10, atol=1e-10)
+
+
+DIM = 3
+POINTS = torch.randn(4, DIM, dtype=torch.float64, generator=seeded(8))
+
+
+def network_cascade(loss: str, hidden: int = 5) -> CDAE:
+    """Two small networks in float64."""
+    scale, g = DataScale(torch.zeros(DIM), 1.0, unit_interval=False), seeded(0)
+    denoiser = BlindDenoiser(mlp(DIM, [hidden], DIM, generator=g), scale)
+    last_step = StdPredictor(mlp(DIM, [hidden], DIM, generator=g), scale, 0.01)
+    moments = {"data_mean": torch.zeros(DIM), "data_std": torch.ones(DIM)}
+    model = CDAE(denoiser, NoiseSchedule.geometric(K, 0.2, 2.0), **moments, loss=loss, last_step=last_step).double()
+    model.reconstruction_std.copy_(torch.tensor([0.5, 1.5]))
+    return model
+
+
+def gradient(loss: Tensor, model: CDAE) -> Tensor:
+    return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
+
+
+def test_the_gradient_of_the_full_loss_is_that_of_minus_the_bound():
+    model = network_cascade("full")
+    noisy = POINTS + model.corruption_std[1:, None, None]
+    minus_bound = -bound.bound_terms(model, POINTS, noisy).total.mean()
+    expected, actual = gradient(minus_bound, model), gradient(objective.full_loss(model, POINTS, noisy), model)
+    torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-13)
+    of_last_step = sum(p.numel() for p in model.last_step.parameters())
+    assert actual[-of_last_step:].norm() > 0.0
+
+
+@pytest.mark.parametrize("loss", ["shrunk", "shrunk_uniform"])
+def test_one_level_at_a_time_it_is_the_same_in_expectation(loss, monkeypatch):
+    noise, model, drawn = torch.ones_like(POINTS), network_cascade(loss), {}
+
+    def draw_one_level(probability, n, generator):
+        drawn["probability"] = probability
+        return torch.full((n,), drawn["level"])
+
+    monkeypatch.setattr(objective, "corrupt_at", lambda x, level, c, generator: x + c[level, None] * noise)
+    monkeypatch.setattr(objective, "draw_levels", draw_one_level)
+    total = torch.zeros(())
+    for drawn["level"] in range(1, K + 1):
+        one = gradient(model.loss(POINTS, generator=seeded(0)), model)
+        total = total + drawn["probability"][drawn["level"] - 1] * one
+    noisy = POINTS + model.corruption_std[1:, None, None] * noise
+    torch.testing.assert_close(
+        total, gradient(objective.full_loss(model, POINTS, noisy), model), rtol=1e-10, atol=1e-12
+    )
+
+
+def test_predictions_stay_above_the_floor_and_finite_far_away():
+    model = network_cascade("shrunk")
+    for scale in (0.0, 1.0, 1e6):
+        std = model.last_step_std(scale * POINTS)
+        assert std.shape == POINTS.shape and std.isfinite().all() and (std >= 0.1 - 1e-12).all()
+    nn.init.constant_(model.last_step.network[-1].bias, -1e4)
+    torch.testing.assert_close(model.last_step_std(POINTS), torch.full_like(POINTS, 0.1), rtol=1e-10, atol=0.0)
+
+
+def narrow_and_wide(n: int, seed: int) -> tuple[Tensor, np.ndarray]:
+    """Two modes far apart, one ten times as wide as the other, and their log density."""
+    rng = np.random.default_rng(seed)
+    side = rng.integers(0, 2, n)
+    x = np.where(side, 2.0, -2.0) + np.where(side, 1.0, 0.1) * rng.standard_normal(n)
+    log_density = np.logaddexp(norm.logpdf(x, -2.0, 0.1), norm.logpdf(x, 2.0, 1.0)) - np.log(2.0)
+    return torch.from_numpy(x[:, None]).float(), log_density
+
+
+def test_it_pays_where_variances_differ_between_examples_and_stays_below_the_exact_value():
+    train = TrainingSet(narrow_and_wide(4_000, 0)[0])
+    x, exact_values = narrow_and_wide(4_000, 1)
+    options = {"n_levels": 1, "conditioned": False, "schedule": "geometric", "first_std": 0.1, "last_std": 1.0,
+               "loss": "shrunk", "hidden_sizes": [32]}  # fmt: skip
+    bounds = {}
+    for reconstruction in ("isotropic", "predicted"):
+        model = CDAE.build({**options, "reconstruction": reconstruction}, train, generator=seeded(0))
+        settings = {"n_updates": 800, "batch_size": 100, "learning_rate": 0.01, "generator": seeded(1)}
+        fit(model, train, **settings, progress=lambda line: None)
+        with torch.no_grad():
+            bounds[reconstruction] = bound.elbo(model, x, generator=seeded(2)).total.numpy()
+    gain, excess = bounds["predicted"] - bounds["isotropic"], bounds["predicted"] - exact_values
+    assert gain.mean() > 5.0 * gain.std() / N**0.5 and gain.mean() > 0.1
+    assert excess.mean() < 5.0 * excess.std() / N**0.5
