@@ -15,12 +15,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cdae.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.gaussian import squared_norm, standard_normal
 from cdae.interfaces import DivergenceError, SampleSet
 
-CHUNK_ROWS = 1_000  # chains per forward pass; a constant, because results depend on it in their last bits
+# Rows of a batch: walkback's vary in number, and bfloat16 products keep buffers of every size that they have seen.
+BATCH_MULTIPLE = 32
 MAX_STARTS = 10_000
 WALKBACK_CONTINUATION = 0.5  # probability of one more step back, as in Bengio et al.
 
@@ -76,7 +78,9 @@ class DAE(nn.Module):
 
     def reconstruct(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
         """r(x) of corrupted data."""
-        return self.denoiser(x, torch.ones(len(x), dtype=torch.long, device=x.device))
+        padded = nn.functional.pad(x, (0, 0, 0, -len(x) % BATCH_MULTIPLE))
+        level = torch.ones(len(padded), dtype=torch.long, device=x.device)
+        return self.denoiser(padded, level)[: len(x)]
 
     def corrupt(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
         return x + self.corruption_std * standard_normal(x, *x.shape, generator=generator)
@@ -87,7 +91,7 @@ class DAE(nn.Module):
         Raises:
             DivergenceError: if the denoiser's answers are not finite.
         """
-        chunks = x.split(CHUNK_ROWS)
+        chunks = x.split(EXAMPLES)
         with torch.no_grad():
             errors = [squared_norm(c - self.reconstruct(self.corrupt(c, generator=generator))) for c in chunks]
         mse = torch.cat(errors).sum() / x.numel()
@@ -119,7 +123,7 @@ class DAE(nn.Module):
     def mean_step(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
         """One step of the mean-only chain."""
         corrupted = self.corrupt(x, generator=generator)
-        return torch.cat([self.reconstruct(part) for part in corrupted.split(CHUNK_ROWS)])
+        return torch.cat([self.reconstruct(part) for part in corrupted.split(EXAMPLES)])
 
     def noise_starts(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
         """Starts far from the data: Gaussian noise with the mean and variance per pixel of the corrupted data."""

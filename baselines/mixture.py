@@ -17,12 +17,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
+from cdae.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.gaussian import log_normal, standard_normal
 from cdae.interfaces import SampleSet
 
 MAX_ITERATIONS = 30  # 100 components of 50,000 images of 784 pixels: about 1.2 CPU seconds each
-CHUNK_ROWS = 1_000  # examples at a time
 SMALLEST_SHARE = 1e-6  # of the pooled variance, added to variances of data without levels
 
 
@@ -82,7 +82,7 @@ class MixtureControl(nn.Module):
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
         """Exact log density in nats."""
-        return torch.cat([self._log_prob(chunk.double()) for chunk in x.split(CHUNK_ROWS)])
+        return torch.cat([self._log_prob(chunk.double()) for chunk in x.split(EXAMPLES)])
 
     def _log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
         parts = zip(self.log_weight, self.mean, self.std, strict=True)

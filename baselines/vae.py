@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cdae.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.denoiser import DataScale, mlp
 from cdae.gaussian import kl_normal, log_normal, standard_normal
 from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
 
-CHUNK_ROWS = 1_000
 RECONSTRUCTIONS = ("isotropic", "per_pixel")
 
 
@@ -128,7 +128,7 @@ class VAE(nn.Module):
     def pixel_mse(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "dim"]:
         """E (x - f(z))_j^2 of every pixel j, over the examples and one z ~ q(z | x) of each."""
         total = x.new_zeros(x.shape[1], dtype=torch.float64)
-        for chunk in x.split(CHUNK_ROWS):
+        for chunk in x.split(EXAMPLES):
             residual = chunk - self.decode(self.infer(chunk, generator=generator))
             total += residual.square().sum(0, dtype=torch.float64)
         return total / len(x)
@@ -150,7 +150,7 @@ class VAE(nn.Module):
         """The same latents decoded to the mean of p(x | z), and to a sample of it."""
         z = standard_normal(self.log_std, n_samples, self.latent_dim, generator=generator)
         with torch.no_grad():
-            mean = torch.cat([self.decode(part) for part in z.split(CHUNK_ROWS)])
+            mean = torch.cat([self.decode(part) for part in z.split(EXAMPLES)])
         yield SampleSet("last step mean", mean)
         noise = standard_normal(mean, *mean.shape, generator=generator)
         yield SampleSet("last step sample", mean + self.std().detach() * noise)

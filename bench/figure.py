@@ -13,8 +13,8 @@ SMALLEST = 0.1
 
 
 def draw(path: Path, rows: list[Row]) -> None:
-    """path.svg and path.png, of the rows that have a number and a goal."""
-    shown = [row for row in rows if row.measured.value is not None and row.goal.reach]
+    """path.svg and path.png, of the rows that have a number."""
+    shown = [row for row in rows if row.measured.value is not None]
     use_style()
     figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 0.9 + 0.27 * max(1, len(shown))))
     for height, row in enumerate(reversed(shown)):
@@ -38,7 +38,7 @@ def draw_row(axes: plt.Axes, height: int, row: Row) -> None:
     reached = goal.fraction(value, goal.reach) >= 1.0
     color = COLORS[0] if reached else COLORS[3]
     axes.hlines(height, min(x, 1.0), max(x, 1.0), color=color, linewidth=1.0)
-    stretch = goal.stretch / goal.reach if goal.more_is_better else goal.reach / goal.stretch
+    stretch = goal.fraction(goal.stretch or goal.reach, goal.reach)
     axes.plot(stretch, height, "|", color="0.3", markersize=8, zorder=1)
     axes.plot(x, height, "o", color=color, markerfacecolor=color if reached else "white", markersize=4.5, zorder=2)
     axes.annotate(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bench.goals import Measured
-from bench.timing import Clock, clock, cpu_seconds, medians
+from bench.timing import Clock, clock, medians, seconds_of
 from bench.workbench import Workbench
 from cdae import parzen
 from cdae.data import TrainingSet
@@ -47,8 +47,8 @@ def sklearn_seconds(samples: np.ndarray, x: np.ndarray, n_points: int) -> Clock:
         fitting = scoring = 0.0
         for h in BANDWIDTHS.tolist():
             density = kernel_density(h, len(samples))
-            fitting += cpu_seconds(lambda density=density: density.fit(samples))
-            scoring += cpu_seconds(lambda density=density: density.score_samples(x))
+            fitting += seconds_of(lambda density=density: density.fit(samples))
+            scoring += seconds_of(lambda density=density: density.score_samples(x))
         return fitting + scoring * n_points / len(x)
 
     return run

@@ -139,11 +139,3 @@ def grid_seconds(n_cores: int) -> float:
         command = [sys.executable, *snakemake("--cores", str(n_cores))]
         subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
         return time.monotonic() - start
-
-
-def gpu(bench: Workbench) -> dict[str, Measured]:
-    """Nothing of the pipeline computes on one."""
-    import torch
-
-    why = "not measured: every job runs on the processor" if torch.cuda.is_available() else "no NVIDIA GPU here"
-    return {name: Measured(None, why) for name in ("gpu-training", "gpu-parzen")}

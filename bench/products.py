@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from bench.timing import Clock, cpu_seconds
+from bench.timing import Clock, seconds_of, stopwatch
+from cdae.precision import PROCESSOR
 from cdae.seeds import generator_from
 
 Pairs = list[tuple[Tensor, Tensor]]
@@ -14,14 +15,14 @@ def widths(model: nn.Module) -> list[tuple[int, int]]:
     return [(layer.in_features, layer.out_features) for layer in model.modules() if isinstance(layer, nn.Linear)]
 
 
-def forward(rows: int, layers: list[tuple[int, int]]) -> Pairs:
+def forward(rows: int, layers: list[tuple[int, int]], device: torch.device = PROCESSOR) -> Pairs:
     """x W^T of every layer."""
-    return [(_normal(rows, n_in), _normal(n_out, n_in).T) for n_in, n_out in layers]
+    return [(_normal(rows, n_in).to(device), _normal(n_out, n_in).to(device).T) for n_in, n_out in layers]
 
 
-def input_gradients(rows: int, layers: list[tuple[int, int]]) -> Pairs:
+def input_gradients(rows: int, layers: list[tuple[int, int]], device: torch.device = PROCESSOR) -> Pairs:
     """g W of every layer."""
-    return [(_normal(rows, n_out), _normal(n_out, n_in)) for n_in, n_out in layers]
+    return [(_normal(rows, n_out).to(device), _normal(n_out, n_in).to(device)) for n_in, n_out in layers]
 
 
 def weight_gradients(rows: int, layers: list[tuple[int, int]]) -> Pairs:
@@ -40,15 +41,15 @@ def flop(pairs: Pairs) -> float:
 
 
 def limit(pairs: Pairs, n_times: int) -> Clock:
-    """CPU seconds of the products once, by torch.mm into memory that is there."""
-    results = [torch.empty(a.shape[0], b.shape[1]) for a, b in pairs]
+    """Seconds of the products once, by torch.mm into memory that is there."""
+    results = [torch.empty(a.shape[0], b.shape[1], device=a.device) for a, b in pairs]
 
     def multiply() -> None:
         for _ in range(n_times):
             for (a, b), result in zip(pairs, results, strict=True):
                 torch.mm(a, b, out=result)
 
-    return lambda: cpu_seconds(multiply) / n_times
+    return lambda: seconds_of(multiply, stopwatch(pairs[0][0].device)) / n_times
 
 
 def _normal(*shape: int) -> Tensor:

@@ -4,12 +4,11 @@ import torch
 
 from bench import products
 from bench.goals import Measured
-from bench.timing import clock, medians
+from bench.timing import medians
 from bench.workbench import Workbench
 from cdae import annealing, importance
 from cdae.paths import CascadePath, linear_schedule
 from cdae.proposals import Guided
-from cdae.seeds import generator_from
 from cdae.step_sizes import StepSizes
 
 N_LEVELS, N_LEAPFROG = 4, 5
@@ -20,13 +19,14 @@ STEP_SIZE = 0.1  # of a trajectory, in units of a level's std; any will do, sinc
 def importance_weights(bench: Workbench) -> dict[str, Measured]:
     """IW-M from images to its value in nats; its products are one forward pass per point, level and draw."""
     model, x, n_draws = bench.model(n_levels=N_LEVELS), bench.test_images(bench.sizes.n_points), bench.sizes.n_draws
-    pairs, generator = products.forward(N_LEVELS * len(x), products.widths(model)), generator_from("bench", "weights")
+    pairs = products.forward(N_LEVELS * len(x), products.widths(model), bench.device)
+    generator = bench.generator("weights")
 
     def estimate() -> None:
         weights = importance.log_importance_weights(model, x, n_importance_samples=n_draws, generator=generator)
         importance.log_likelihood(weights)
 
-    seconds = medians({"ours": clock(estimate), "limit": products.limit(pairs, 1)}, bench.n_repeats)
+    seconds = medians({"ours": bench.clock(estimate), "limit": products.limit(pairs, 1)}, bench.n_repeats)
     microseconds = 1e6 * seconds["ours"] / (N_LEVELS * len(x) * n_draws)
     note = f"{microseconds:.1f} µs per point, draw and level"
     return {"importance": share(products.flop(pairs) * n_draws / seconds["ours"], pairs, seconds["limit"], note)}
@@ -51,17 +51,17 @@ def annealed(bench: Workbench) -> dict[str, Measured]:
     """Forward annealing of one chunk of points, one chain each, with the guided inference model."""
     model, n = bench.model(n_levels=N_LEVELS), bench.sizes.n_distributions
     x, betas = bench.test_images(bench.sizes.n_annealed), linear_schedule(n)
-    path = CascadePath(model, Guided(torch.ones(N_LEVELS, dtype=torch.float64), model.corruption_std[1:]))
+    path = CascadePath(model, Guided(torch.ones_like(model.corruption_std[1:]), model.corruption_std[1:]))
     sizes = torch.full_like(betas, STEP_SIZE)
     steps = StepSizes(betas, sizes, torch.ones_like(sizes), N_LEAPFROG)
-    generator, rows, layers = generator_from("bench", "annealing"), N_LEVELS * len(x), products.widths(model)
-    pairs = products.forward(rows, layers) + products.input_gradients(rows, layers)
+    generator, rows, layers = bench.generator("annealing"), N_LEVELS * len(x), products.widths(model)
+    pairs = products.forward(rows, layers, bench.device) + products.input_gradients(rows, layers, bench.device)
 
     def run() -> None:
         quiet = lambda line: None  # noqa: E731
         annealing.log_weights(path, x, betas, steps, n_chains=1, generator=generator, progress=quiet)
 
-    tasks = {"ours": clock(run), "limit": products.limit(pairs, bench.sizes.n_products)}
+    tasks = {"ours": bench.clock(run), "limit": products.limit(pairs, bench.sizes.n_products)}
     seconds = medians(tasks, bench.n_repeats)
     passes = n_passes(n, N_LEAPFROG)
     note = f"{rows} rows, {passes} passes of {products.flop(pairs) / 2.0 / rows / 1e6:.1f} MFLOP per row"
@@ -72,7 +72,7 @@ def annealed(bench: Workbench) -> dict[str, Measured]:
 @torch.no_grad()
 def chains(bench: Workbench) -> dict[str, Measured]:
     """A step of many chains over a forward pass of as many rows."""
-    model, n_steps, generator = bench.model("dae"), bench.sizes.n_steps, generator_from("bench", "chains")
+    model, n_steps, generator = bench.model("dae"), bench.sizes.n_steps, bench.generator("chains")
     x = bench.test_images(bench.sizes.n_chains)
 
     def walk() -> None:
@@ -84,7 +84,7 @@ def chains(bench: Workbench) -> dict[str, Measured]:
         for _ in range(n_steps):
             model.reconstruct(x)
 
-    seconds = medians({"walk": clock(walk), "passes": clock(passes)}, bench.n_repeats)
+    seconds = medians({"walk": bench.clock(walk), "passes": bench.clock(passes)}, bench.n_repeats)
     per_row = {name: 1e6 * value / (n_steps * len(x)) for name, value in seconds.items()}
     note = f"{per_row['walk']:.1f} µs per chain and step, a forward pass {per_row['passes']:.1f}; {len(x)} chains"
     return {"chains": Measured(seconds["walk"] / seconds["passes"], note)}

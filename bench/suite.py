@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import figure, parzen, pipeline, report, sampling, training
+from bench import figure, gpu, parzen, pipeline, report, sampling, training
 from bench.goals import Measured, written
 from bench.timing import all_cpu_seconds
 from bench.workbench import Images, Workbench, load_images
@@ -35,7 +35,7 @@ WORKLOADS: dict[str, Callable[[Workbench], dict[str, Measured]]] = {
     "again": pipeline.again,
     "job": pipeline.job,
     "grid": pipeline.second_core,
-    "gpu": pipeline.gpu,
+    "gpu": gpu.workloads,
 }
 
 

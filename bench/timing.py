@@ -1,7 +1,7 @@
 """CPU seconds on one core: of a call, of a child process, and medians of tasks that take turns.
 
-Wall time says little on a shared machine. Tasks take turns, A B A B ..., so that whatever slows the machine for a while
-slows all of them alike.
+Wall time says little on a shared machine; a GPU is nobody else's, and its time is that on the wall. Tasks take turns,
+A B A B ..., so that whatever slows the machine for a while slows all of them alike.
 """
 
 import resource
@@ -13,23 +13,37 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-Clock = Callable[[], float]  # does its work, and answers the CPU seconds that count
+import torch
+
+Clock = Callable[[], float]  # does its work, and answers the seconds that count
 
 
-def cpu_seconds(action: Callable[[], Any]) -> float:
-    """CPU seconds of this process in a call."""
-    start = time.process_time()
+def stopwatch(device: torch.device) -> Callable[[], float]:
+    """CPU seconds of this process so far; for a GPU the time, once it has done all that it was given."""
+    if device.type != "cuda":
+        return time.process_time
+
+    def now() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return now
+
+
+def seconds_of(action: Callable[[], Any], now: Callable[[], float] = time.process_time) -> float:
+    """Seconds of a call, by a stopwatch."""
+    start = now()
     action()
-    return time.process_time() - start
+    return now() - start
 
 
-def clock(action: Callable[[], Any]) -> Clock:
+def clock(action: Callable[[], Any], now: Callable[[], float] = time.process_time) -> Clock:
     """A task of which every second counts."""
-    return lambda: cpu_seconds(action)
+    return lambda: seconds_of(action, now)
 
 
 def medians(tasks: Mapping[str, Clock], n_repeats: int) -> dict[str, float]:
-    """Median CPU seconds of each task, over rounds in which every task runs once."""
+    """Median seconds of each task, over rounds in which every task runs once."""
     rounds = [{name: task() for name, task in tasks.items()} for _ in range(n_repeats)]
     return {name: statistics.median(seconds[name] for seconds in rounds) for name in tasks}
 

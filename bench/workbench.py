@@ -1,6 +1,7 @@
 """What every workload works with: images, the sizes of the work, and models as config/mnist.yaml has them."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +12,10 @@ import torch
 import yaml
 
 from baselines.registry import model_class
+from bench.timing import Clock, clock, stopwatch
 from cdae.data import TrainingSet
 from cdae.datasets.registry import loader
+from cdae.precision import PROCESSOR
 from cdae.seeds import generator_from
 
 ROOT = Path(__file__).parents[1]
@@ -70,12 +73,14 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Workbench:
-    """Images, the number of rounds, the sizes of the work, and whether the default grid, minutes, is timed as well."""
+    """Images, the number of rounds, the sizes of the work, whether the default grid, minutes, is timed as well, and
+    where the work is done."""
 
     images: Images
     n_repeats: int
     sizes: Sizes = field(default_factory=Sizes)
     with_grid: bool = False
+    device: torch.device = PROCESSOR
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -83,7 +88,7 @@ class Workbench:
 
     @cached_property
     def training_set(self) -> TrainingSet:
-        return TrainingSet(torch.from_numpy(self.images.train), 256, unit_interval=True)
+        return TrainingSet(torch.from_numpy(self.images.train), 256, unit_interval=True).to(self.device)
 
     def settings(self) -> dict[str, Any]:
         """Of the configured training of a CDAE."""
@@ -92,9 +97,17 @@ class Workbench:
     def model(self, name: str = "cdae", *, n_levels: int = 4, seed: int = 0) -> Any:
         """An untrained model, as configured but for the size of its network in tests."""
         options = {**self.config["models"][name], "n_levels": n_levels, "hidden_sizes": self.sizes.hidden_sizes}
-        generator = generator_from("bench", name, n_levels, seed)
-        return model_class(options["kind"]).build(options, self.training_set, generator=generator)
+        generator, training_set = generator_from("bench", name, n_levels, seed), self.training_set.to(PROCESSOR)
+        return model_class(options["kind"]).build(options, training_set, generator=generator).to(self.device)
 
     def test_images(self, n: int) -> torch.Tensor:
         """Test images in [0, 1], dequantized."""
-        return TrainingSet(torch.from_numpy(self.images.test[:n]), 256).draw(generator=generator_from("bench", "test"))
+        images = TrainingSet(torch.from_numpy(self.images.test[:n]), 256)
+        return images.draw(generator=generator_from("bench", "test")).to(self.device)
+
+    def generator(self, *purpose: str | int) -> torch.Generator:
+        return generator_from("bench", *purpose, device=self.device)
+
+    def clock(self, action: Callable[[], Any]) -> Clock:
+        """A task of which every second counts."""
+        return clock(action, stopwatch(self.device))

@@ -9,13 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cdae.chunks import EXAMPLES
 from cdae.gaussian import standard_normal
 from cdae.interfaces import Cascade, SampleSet
 
-CHUNK_ROWS = 1_000  # examples per forward pass; a constant, because results depend on it in their last bits
 
-
-@torch.no_grad()
 def path(
     model: Cascade, x_k: Float[Tensor, "n dim"], *, generator: torch.Generator
 ) -> Iterator[Float[Tensor, "n dim"]]:
@@ -23,11 +21,20 @@ def path(
     x = x_k
     yield x
     for level in range(len(model.reconstruction_std), 0, -1):
-        x = model.denoise_level(x, level)
-        if level > 1:
-            std = model.reconstruction_std[level - 1].to(x.dtype)  # a value per pixel would raise the draw's precision
-            x = x + std * standard_normal(x, *x.shape, generator=generator)
+        x = step_down(model, x, level, generator=generator)
         yield x
+
+
+@torch.no_grad()
+def step_down(
+    model: Cascade, x: Float[Tensor, "n dim"], level: int, *, generator: torch.Generator
+) -> Float[Tensor, "n dim"]:
+    """x_{level-1} drawn given x_level = x; the mean where level is 1."""
+    mean = model.denoise_level(x, level)
+    if level == 1:
+        return mean
+    std = model.reconstruction_std[level - 1].to(mean.dtype)  # a value per pixel would raise the draw's precision
+    return mean + std * standard_normal(mean, *mean.shape, generator=generator)
 
 
 @torch.no_grad()
@@ -35,7 +42,7 @@ def sample_around(
     model: Cascade, mean: Float[Tensor, "n dim"], x_1: Float[Tensor, "n dim"], *, generator: torch.Generator
 ) -> Float[Tensor, "n dim"]:
     """x_0 drawn given x_1, with mean = r(x_1)."""
-    std = torch.cat([model.last_step_std(part).to(mean.dtype).expand_as(part) for part in x_1.split(CHUNK_ROWS)])
+    std = torch.cat([model.last_step_std(part).to(mean.dtype).expand_as(part) for part in x_1.split(EXAMPLES)])
     return mean + std * standard_normal(mean, *mean.shape, generator=generator)
 
 

@@ -22,13 +22,20 @@ def linear(n_in: int, n_out: int, *, generator: torch.Generator) -> nn.Linear:
     return layer
 
 
-def mlp(n_in: int, hidden_sizes: Sequence[int], n_out: int, *, generator: torch.Generator) -> nn.Sequential:
+class Network(nn.Sequential):
+    """Layers one after the other, whose answer has the precision of the input, whatever theirs (`precision`)."""
+
+    def forward(self, x: Float[Tensor, "*batch n_in"]) -> Float[Tensor, "*batch n_out"]:
+        return super().forward(x).to(x.dtype)
+
+
+def mlp(n_in: int, hidden_sizes: Sequence[int], n_out: int, *, generator: torch.Generator) -> Network:
     """Linear layers with SiLU between them; a single linear layer where there are no hidden ones."""
     sizes = [n_in, *hidden_sizes]
     layers: list[nn.Module] = []
     for a, b in pairwise(sizes):
         layers += [linear(a, b, generator=generator), nn.SiLU()]
-    return nn.Sequential(*layers, linear(sizes[-1], n_out, generator=generator))
+    return Network(*layers, linear(sizes[-1], n_out, generator=generator))
 
 
 class DataScale(nn.Module):

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from cdae import parzen
 from cdae.bound import elbo
+from cdae.chunks import examples_at_once
 from cdae.convergence import diagnostics, has_converged
 from cdae.data import EvaluationSet
 from cdae.importance import log_importance_weights, log_likelihood
 from cdae.interfaces import Bounded, BoundTerms, Estimate, Samples, Tractable, Weighted
 from cdae.markov import Corrupting, markov_bound
-
-CHUNK_ROWS = 1_000  # examples per pass; a constant, because results depend on it in their last bits
 
 Settings = dict[str, Any]
 
@@ -44,9 +43,8 @@ def _average_of_draws(
     """Of a bound's draws on the whole test split, with the mean of every term."""
     if n_draws < 1:
         raise ValueError(f"n_draws: got {n_draws}, expected at least 1")
-    chunks = [
-        _mean_terms([draw(model, x, generator=generator) for _ in range(n_draws)]) for x in data.test.split(CHUNK_ROWS)
-    ]
+    parts = data.test.split(examples_at_once(model))
+    chunks = [_mean_terms([draw(model, x, generator=generator) for _ in range(n_draws)]) for x in parts]
     terms = BoundTerms(
         torch.cat([c.reconstruction for c in chunks]),
         torch.cat([c.level_kl for c in chunks], dim=1),
@@ -73,7 +71,7 @@ def importance_weighted(
         settings["n_importance_samples"],
         data.random_test_subset(settings["n_points"], seed=settings["subset_seed"]),
     )
-    chunks = data.test[indices].split(CHUNK_ROWS)
+    chunks = data.test[indices].split(examples_at_once(model))
     with torch.no_grad():
         weights = [log_importance_weights(model, x, n_importance_samples=n_draws, generator=generator) for x in chunks]
     log_weights = torch.cat(weights, dim=1)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdae import ancestral, bound, importance, objective
+from cdae.chunks import EXAMPLES, examples_at_once
 from cdae.corruption import SCHEDULES, NoiseSchedule, corrupt
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, StdPredictor, mlp
@@ -23,7 +24,6 @@ from cdae.gaussian import squared_norm
 from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
 from cdae.prior import KINDS, DiagonalPrior, FullPrior
 
-CHUNK_ROWS = 1_000  # examples per forward pass; a constant, because results depend on it in their last bits
 LOSSES = ("shrunk", "shrunk_uniform", "full")
 RECONSTRUCTIONS = ("isotropic", "per_pixel")
 PREDICTED = "predicted"  # of a configuration: isotropic, with a `StdPredictor` for the last step
@@ -194,7 +194,7 @@ class CDAE(nn.Module):
         return total / len(x)
 
     def _residuals(self, x: Tensor, *, generator: torch.Generator) -> Iterator[Float[Tensor, "k rows dim"]]:
-        for chunk in x.split(CHUNK_ROWS):
+        for chunk in x.split(examples_at_once(self)):
             yield chunk - self.denoise(self.infer(chunk, generator=generator))
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
@@ -233,7 +233,7 @@ class CDAE(nn.Module):
 
     def denoise_level(self, x: Float[Tensor, "n dim"], level: int) -> Float[Tensor, "n dim"]:
         """r(x) of states that are all at one level."""
-        parts = [self.denoiser(part, torch.full((len(part),), level, device=x.device)) for part in x.split(CHUNK_ROWS)]
+        parts = [self.denoiser(part, torch.full((len(part),), level, device=x.device)) for part in x.split(EXAMPLES)]
         return torch.cat(parts)
 
 

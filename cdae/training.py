@@ -10,16 +10,21 @@ import math
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam  # the functional form: the Adam class imports the compiler, a second per process
 
+from cdae import precision
+from cdae.chunks import n_levels
 from cdae.data import TrainingSet
 from cdae.interfaces import DivergenceError, Trainable
 from cdae.seeds import spawn
 
-REFIT_EXAMPLES = 512  # for the refit before each epoch, which would otherwise cost more than the epoch at large k
+# For the refit before each epoch, which would otherwise cost more than the epoch.
+REFIT_EXAMPLES = 512
+REFIT_PASSES = 16_384  # through the network, of all levels
 
 
 @dataclass
@@ -62,6 +67,7 @@ def fit(
     batch_size: int,
     learning_rate: float,
     generator: torch.Generator,
+    matmul_precision: str = "highest",
     snapshots: Collection[int] = (),
     on_snapshot: Callable[[int, Trainable], None] = lambda n_updates, snapshot: None,
     progress: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
@@ -73,6 +79,7 @@ def fit(
         n_updates: gradient steps in all; an epoch is one pass over the training set.
         generator: source of the data order, the dequantization and the corruption, as separate streams; on the device
             of the model and of the training set.
+        matmul_precision: "highest", "medium" or "bfloat16" (`precision`), of updates; refits have "medium" for both.
         snapshots: numbers of updates; after each, `on_snapshot` is called with the number and with a copy of the model
             whose closed-form parts are refitted as they are at the end. Training goes on as without it.
         progress: called with one line about ten times in a run.
@@ -86,30 +93,37 @@ def fit(
             raise ValueError(f"{name}: got {value}, expected a number above 0")
     order, dequantization, corruption, refitting, for_snapshots = spawn(generator, 5)
     history, optimizer, update, device = History(), _Adam(list(model.parameters())), 0, training_set.values.device
-    refit_subset = torch.randperm(len(training_set), generator=refitting, device=device)[:REFIT_EXAMPLES]
+    refit_subset = torch.randperm(len(training_set), generator=refitting, device=device)[: examples_of_a_refit(model)]
     next_report = 0.0
-    while update < n_updates:
-        x = training_set.draw(generator=dequantization)
-        model.refit(x[refit_subset], generator=refitting)
-        batches = torch.randperm(len(x), generator=order, device=device).split(batch_size)[: n_updates - update]
-        total = torch.zeros((), dtype=torch.float64, device=device)
-        for batch in batches:
-            loss = model.loss(x[batch], generator=corruption)
-            optimizer.update(loss, cosine_learning_rate(learning_rate, update, n_updates))
-            total += loss.detach()
-            update += 1
-            if update in snapshots:
-                snapshot = copy.deepcopy(model)
-                snapshot.refit(training_set.draw(generator=for_snapshots), generator=for_snapshots)
-                on_snapshot(update, snapshot)
-        _record(history, total.item() / len(batches), update)
-        if update >= next_report * n_updates:
-            progress(f"update {update} of {n_updates}: loss {history.loss[-1]:.4g}")
-            next_report += 0.1
-    if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise DivergenceError(f"parameters that are not finite after {update} updates")
-    model.refit(training_set.draw(generator=dequantization), generator=refitting)
+    with precision.matmul_precision(matmul_precision, device):
+        while update < n_updates:
+            x = training_set.draw(generator=dequantization)
+            model.refit(x[refit_subset], generator=refitting)
+            batches = torch.randperm(len(x), generator=order, device=device).split(batch_size)[: n_updates - update]
+            total = torch.zeros((), dtype=torch.float64, device=device)
+            for batch in batches:
+                with precision.layers(matmul_precision, device):
+                    loss = model.loss(x[batch], generator=corruption)
+                optimizer.update(loss, cosine_learning_rate(learning_rate, update, n_updates))
+                total += loss.detach()
+                update += 1
+                if update in snapshots:
+                    snapshot = copy.deepcopy(model)
+                    snapshot.refit(training_set.draw(generator=for_snapshots), generator=for_snapshots)
+                    on_snapshot(update, snapshot)
+            _record(history, total.item() / len(batches), update)
+            if update >= next_report * n_updates:
+                progress(f"update {update} of {n_updates}: loss {history.loss[-1]:.4g}")
+                next_report += 0.1
+        if not all(parameter.isfinite().all() for parameter in model.parameters()):
+            raise DivergenceError(f"parameters that are not finite after {update} updates")
+        model.refit(training_set.draw(generator=dequantization), generator=refitting)
     return history
+
+
+def examples_of_a_refit(model: Any) -> int:
+    """Before an epoch: `REFIT_EXAMPLES`, or fewer where many levels would make it cost more than the epoch."""
+    return max(1, min(REFIT_EXAMPLES, REFIT_PASSES // n_levels(model)))
 
 
 def _record(history: History, mean_loss: float, update: int) -> None:

@@ -178,7 +178,7 @@ def test_examples_are_estimated_in_chunks_and_in_order(monkeypatch):
     model, _ = linear_cascade(1, dim=3, n_levels=2)
     x = torch.zeros(25, 3, dtype=torch.float64)
     x[13] = 100.0
-    monkeypatch.setattr("cdae.estimators.CHUNK_ROWS", 10)
+    monkeypatch.setattr("cdae.chunks.EXAMPLES", 10)
     for name in ("lower_bound", "importance_weighted"):
         (result,) = estimate(name, model, held_out(x, x, x))
         assert len(result.values) == 25 and result.values.argmin() == 13

@@ -74,7 +74,7 @@ def test_mutants_of_log_prob_are_seen(old, new):
 def test_chunks_change_nothing(monkeypatch):
     model, x = random_mixture(), torch.randn(25, DIM, generator=seeded(0))
     whole = model.log_prob(x)
-    monkeypatch.setattr(mixture, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(mixture, "EXAMPLES", 10)
     assert whole.dtype == torch.float64
     torch.testing.assert_close(model.log_prob(x), whole, rtol=1e-14, atol=0)
 

@@ -87,7 +87,7 @@ def test_denoise_and_sampling_tell_the_denoiser_its_level():
 def test_sampling_in_chunks_is_sampling(monkeypatch):
     model, _ = linear_cascade(5, dim=2, n_levels=2)
     whole = model.ancestral_path(25, generator=seeded(2))
-    monkeypatch.setattr("cdae.model.CHUNK_ROWS", 10)
+    monkeypatch.setattr("cdae.model.EXAMPLES", 10)
     torch.testing.assert_close(model.ancestral_path(25, generator=seeded(2)), whole, rtol=1e-14, atol=1e-14)
 
 

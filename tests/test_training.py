@@ -14,7 +14,6 @@ from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.interfaces import Trainable
 from cdae.model import CDAE, LOSSES
-from cdae.precision import matmul_precision
 from cdae.training import DivergenceError, History, cosine_learning_rate, fit
 from tests.helpers import seeded
 
@@ -243,15 +242,3 @@ def test_snapshots_are_refitted_copies_and_leave_training_as_it_is():
     mse = seen[2].level_mse(DATA, generator=seeded(9)).numpy()
     expected = np.sqrt(np.square(seen[2].corruption_std[:-1].numpy()) + mse)
     np.testing.assert_allclose(seen[2].reconstruction_std, expected, rtol=0.2)
-
-
-def test_reduced_products_are_used_where_the_processor_has_them_and_nowhere_else(monkeypatch):
-    for supported, expected in ((True, "medium"), (False, "highest")):
-        monkeypatch.setattr("cdae.precision.has_bfloat16_products", lambda supported=supported: supported)
-        with pytest.raises(KeyError), matmul_precision("medium"):
-            assert torch.get_float32_matmul_precision() == expected
-            raise KeyError
-        assert torch.get_float32_matmul_precision() == "highest"
-    monkeypatch.setattr("cdae.precision.has_bfloat16_products", lambda: True)
-    with matmul_precision("highest"):
-        assert torch.get_float32_matmul_precision() == "highest"

@@ -44,24 +44,21 @@ def train(config: dict[str, Any], data: str | Path, snapshots: dict[int, Any]) -
     from cdae.data import load_training_set
     from cdae.interfaces import Fitted, Trainable
 
-    device, generator = trained.device(config), trained.generator(config, "training")
-    training_set = load_training_set(data).to(device)
+    generator = trained.generator(config, "training")
+    training_set = load_training_set(data).to(generator.device)
     model = trained.build(config, training_set)
     record: dict[str, Any] = {"status": "ok"}
     if isinstance(model, Trainable):
         from cdae import checkpoint
-        from cdae.precision import matmul_precision
         from cdae.training import fit
 
-        settings = dict(config["options"]["training"])
-        with matmul_precision(settings.pop("matmul_precision"), device):
-            history = fit(
-                model,
-                training_set,
-                **settings,
-                generator=generator,
-                on_snapshot=lambda n_updates, snapshot: snapshots.update({n_updates: checkpoint.state(snapshot)}),
-            )
+        history = fit(
+            model,
+            training_set,
+            **config["options"]["training"],
+            generator=generator,
+            on_snapshot=lambda n_updates, snapshot: snapshots.update({n_updates: checkpoint.state(snapshot)}),
+        )
         record |= {"n_updates": history.n_updates, "loss": history.loss}
     elif isinstance(model, Fitted):
         model.fit_closed_form(training_set, generator=generator)
