@@ -6,8 +6,8 @@ REASONS = {
         "would be about 1.5; with leave to use bfloat16 factors alone about 3."
     ),
     "training-free-batch": (
-        "products are hardly faster at batch 1,024 than at 256, so a larger batch saves little more than updates of "
-        "the parameters, and learns less in as many epochs."
+        "larger batches are faster, but in as many epochs they make fewer updates and learn less; batch 256 is as "
+        "good, and three quarters of the loop's time are matrix products, which bfloat16 speeds up 4.6 times."
     ),
     "training-float32": (
         "what is no matrix product takes the rest: Adam, random numbers and the layers' nonlinearities."

@@ -5,13 +5,15 @@ Constants, because results depend on them: the order of random numbers, and sums
 
 from typing import Any
 
+from cdae.interfaces import Leveled
+
 EXAMPLES = 1_000
 PASSES = 16_000  # of all levels: at most 64 MB for a layer of 1,000 units
 
 
 def n_levels(model: Any) -> int:
     """k of a cascade, whose every example passes k times; 1 of a model without levels."""
-    return getattr(model, "n_levels", 1)
+    return model.n_levels if isinstance(model, Leveled) else 1
 
 
 def examples_at_once(model: Any) -> int:

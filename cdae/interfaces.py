@@ -98,6 +98,14 @@ class Denoises(Protocol):
 
 
 @runtime_checkable
+class Leveled(Protocol):
+    """Passes every example through its network once per level."""
+
+    @property
+    def n_levels(self) -> int: ...
+
+
+@runtime_checkable
 class Decoder(Protocol):
     """One latent vector z ~ N(0, I), and p(x | z)."""
 

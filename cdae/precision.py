@@ -13,6 +13,7 @@ from functools import cache
 import torch
 
 PROCESSOR = torch.device("cpu")
+PRECISIONS = ("highest", "medium", "bfloat16")
 
 
 @contextmanager

@@ -153,6 +153,16 @@ def test_walkback_with_nobody_going_on_is_the_plain_loss(monkeypatch):
     assert torch.equal(*losses)
 
 
+def test_rows_that_fill_a_batch_up_change_no_answer():
+    """Only their number is rounded up, so that walkback has batches of few sizes."""
+    denoiser, model = Recorder(), linear_dae()
+    for n in (1, 31, 32, 33):
+        x = torch.randn(n, 2, generator=seeded(17), dtype=torch.float64)
+        torch.testing.assert_close(model.reconstruct(x), x @ torch.from_numpy(MATRIX.T) + torch.from_numpy(BIAS))
+        DAE(denoiser, corruption_std=C, starts=x).reconstruct(x)
+    assert denoiser.rows == [32, 32, 32, 64]
+
+
 @pytest.mark.parametrize("bad", [0.0, -0.1, float("inf"), float("nan")])
 def test_corruption_must_be_positive(bad):
     with pytest.raises(ValueError, match=r"corruption_std: got .*, expected a number above 0"):

@@ -53,6 +53,7 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("models.cdae.training.learning_rate", "1e-3", ["learning_rate", "the text '1e-3'", "write 0.001"]),
         ("datasets.digits.loader", "digit", ["datasets.digits.loader", "'digit'", "did you mean 'digits'"]),
         ("models.vae.kind", "vea", ["models.vae.kind", "'vea'", "did you mean 'vae'"]),
+        ("device", "gpu", ["device", "'gpu' is not one of"]),
         ("estimators.lower_bond", {}, ["unknown key 'lower_bond'", "did you mean 'lower_bound'"]),
         ("models.cdae.n_levels", [0], ["models.cdae.n_levels.0", "0 is less than the minimum of 1"]),
         ("models.cdae.last_std", 0.1, ["models.cdae.last_std", "got 0.1", "levels must increase"]),
@@ -135,3 +136,13 @@ def test_the_hash_does_not_depend_on_the_order_of_keys(config):
 def test_npz_path_is_accepted_where_the_file_exists(config, tmp_path):
     np.savez(tmp_path / "mine.npz", images=np.zeros((100, 4), np.uint8))
     grid.check(change(config, "datasets.digits", {"loader": "npz", "path": str(tmp_path / "mine.npz")}))
+
+
+def test_the_device_is_part_of_what_a_cell_depends_on(config, monkeypatch):
+    cell = grid.cells(config)[0]
+    plain, on_gpu = (grid.training_config(c, cell) for c in (config, {**config, "device": "cuda"}))
+    assert on_gpu == {**plain, "device": "cuda"}
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ValueError, match="torch finds no NVIDIA GPU here; write auto or cpu"):
+        grid.check({**config, "device": "cuda"})
+    grid.check({**config, "device": "auto"})
