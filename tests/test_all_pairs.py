@@ -93,7 +93,7 @@ MUTANTS = {
     "prior dropped": ("log_p = model.prior.log_prob(origin + state)", "log_p = 0.0"),
     "prior not at the state": ("prior.log_prob(origin + state)", "prior.log_prob(state)"),
     "transition of the next level": ("x_hat, rho[level], log_b)", "x_hat, rho[level - 1], log_b)"),
-    "likelihood of the top level": ("x_hat, rho[0], log_b)", "x_hat, rho[-1], log_b)"),
+    "likelihood of the top level": ("x_hat, last_std, log_b)", "x_hat, rho[-1], log_b)"),
     "levels above dropped": (" + log_b[:, None]", ""),
     "levels above at the wrong draw": (" + log_b[:, None]", " + log_b[:, :, None]"),
     "average over the wrong draws": ("movedim(2, 0)", "movedim(1, 0)"),

@@ -59,7 +59,7 @@ MUTANTS = [
     ("c[i] * left[i].sqrt()", "c[i] * left[i]"),
     ("kl_normal(left[i] * x,", "kl_normal(x,"),
     ("left[i] * x_hat[i], std[i]", "left[i] * x_hat[i - 1], std[i]"),
-    ("log_normal(x, x_hat[0], std[0])", "log_normal(x, x_hat[0], std[1])"),
+    ("log_normal(x, x_hat[0], model.last_step_std(noisy[0]))", "log_normal(x, x_hat[0], std[1])"),
     ("range(1, len(noisy))", "range(1, len(noisy) - 1)"),
     ("kl_from(x, c[-1])", "kl_from(x, c[-2])"),
 ]
@@ -95,6 +95,7 @@ def test_transition_variances_are_a_stationary_maximum_of_the_bound(monkeypatch)
 
     def mean_bound(std: Tensor) -> Tensor:
         monkeypatch.setattr(markov, "transition_std", lambda c, rho: std)
+        monkeypatch.setattr(model, "last_step_std", lambda x_1: std[0])
         return torch.stack([markov.markov_bound_terms(model, *shared_noise(model, x)).total.mean() for x in xs]).mean()
 
     std = best.clone().requires_grad_()

@@ -62,7 +62,10 @@ BOUND_MUTANTS = {
                                     "c, rho = model.corruption_std, model.reconstruction_std.roll(1, 1)"),
     "one variance for all pixels": ("c, rho = model.corruption_std, model.reconstruction_std",
                                     "c, rho = model.corruption_std, model.reconstruction_std.square().mean(1).sqrt()"),
-    "variances of the level above": ("log_normal(x, x_hat[0], rho[0])", "log_normal(x, x_hat[0], rho[1])"),
+    "variances of the level above": (
+        "log_normal(x, x_hat[0], model.last_step_std(noisy[0]))",
+        "log_normal(x, x_hat[0], rho[1])",
+    ),
 }  # fmt: skip
 
 
@@ -237,12 +240,12 @@ def test_unknown_reconstruction_is_refused():
 
 LOSS_MUTANTS = {
     "one weight for all pixels": (
-        "weights = inverse_variances(model.reconstruction_std)",
-        "weights = inverse_variances(pooled_std(model.reconstruction_std))[:, None].expand(-1, x.shape[1])",
+        "inverse_variances(model.reconstruction_std), model",
+        "inverse_variances(pooled_std(model.reconstruction_std))[:, None].expand(-1, x.shape[1]), model",
     ),
     "weights of the next pixel": (
-        "weights = inverse_variances(model.reconstruction_std)",
-        "weights = inverse_variances(model.reconstruction_std).roll(1, 1)",
+        "inverse_variances(model.reconstruction_std), model",
+        "inverse_variances(model.reconstruction_std).roll(1, 1), model",
     ),
 }
 

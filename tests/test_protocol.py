@@ -25,7 +25,7 @@ def test_data_estimates_numerics_and_identity_are_told():
         "2 draws per example",
         "M = 5, on at most 50 random test points",
         "cdae-k3 with 12 points and 6 distributions",
-        "medium (cdae); highest (dae-walkback, vae)",
+        "bfloat16 (cdae); highest (dae-walkback, vae)",
         "Base seed 1, replicates 0",
         grid.sha256(CONFIG),
         grid.sha256(["a", "b"]),
