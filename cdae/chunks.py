@@ -11,11 +11,11 @@ EXAMPLES = 1_000
 PASSES = 16_000  # of all levels: at most 64 MB for a layer of 1,000 units
 
 
-def n_levels(model: Any) -> int:
-    """k of a cascade, whose every example passes k times; 1 of a model without levels."""
+def passes_per_example(model: Any) -> int:
+    """Through the network: k of a cascade, 1 of a model without levels."""
     return model.n_levels if isinstance(model, Leveled) else 1
 
 
 def examples_at_once(model: Any) -> int:
     """Rows of data whose copies at all levels are held together."""
-    return max(1, min(EXAMPLES, PASSES // n_levels(model)))
+    return max(1, min(EXAMPLES, PASSES // passes_per_example(model)))

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim.adam import adam  # the functional form: the Adam class imports the compiler, a second per process
 
 from cdae import precision
-from cdae.chunks import n_levels
+from cdae.chunks import passes_per_example
 from cdae.data import TrainingSet
 from cdae.interfaces import DivergenceError, Trainable
 from cdae.seeds import spawn
@@ -123,7 +123,7 @@ def fit(
 
 def examples_of_a_refit(model: Any) -> int:
     """Before an epoch: `REFIT_EXAMPLES`, or fewer where many levels would make it cost more than the epoch."""
-    return max(1, min(REFIT_EXAMPLES, REFIT_PASSES // n_levels(model)))
+    return max(1, min(REFIT_EXAMPLES, REFIT_PASSES // passes_per_example(model)))
 
 
 def _record(history: History, mean_loss: float, update: int) -> None:

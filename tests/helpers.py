@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from cdae import objective
 from cdae.corruption import NoiseSchedule
 from cdae.model import CDAE
 from tests.oracles import scalar_cascade
@@ -132,6 +133,28 @@ def simulate(oracle: LinearGaussianCascade, n: int, seed: int) -> tuple[Tensor, 
     states = np.random.default_rng(seed).multivariate_normal(*oracle.joint_moments(), n)
     states = torch.from_numpy(states).reshape(n, oracle.n_levels + 1, oracle.dim).permute(1, 0, 2).contiguous()
     return states[0], states[1:]
+
+
+def gradient(loss: Tensor, model: CDAE) -> Tensor:
+    """Of a scalar with respect to all parameters, in one vector."""
+    return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
+
+
+def expected_gradient_of_one_level(model: CDAE, x: Tensor, noise: Tensor, monkeypatch) -> Tensor:
+    """The model's own loss at each level in turn, with the same noise, weighted by the probability it draws with."""
+    drawn = {}
+
+    def draw_one_level(probability, n, generator):
+        drawn["probability"] = probability
+        return torch.full((n,), drawn["level"])
+
+    monkeypatch.setattr(objective, "corrupt_at", lambda x, level, c, generator: x + c[level, None] * noise)
+    monkeypatch.setattr(objective, "draw_levels", draw_one_level)
+    total = torch.zeros(())
+    for drawn["level"] in range(1, model.n_levels + 1):
+        one = gradient(model.loss(x, generator=seeded(0)), model)
+        total = total + drawn["probability"][drawn["level"] - 1] * one
+    return total
 
 
 class Recorder:

@@ -3,6 +3,7 @@ that nothing is left on the processor and that nothing waits for a number in the
 
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,7 +11,7 @@ from baselines.dae import DAE
 from baselines.vae import VAE
 from cdae import all_pairs, annealing, bound, device, importance, markov, parzen, proposals, sequential
 from cdae.corruption import NoiseSchedule
-from cdae.data import TrainingSet
+from cdae.data import RawData, TrainingSet, prepare
 from cdae.denoiser import BlindDenoiser, DataScale, StdPredictor, mlp
 from cdae.model import CDAE, LOSSES, RECONSTRUCTIONS
 from cdae.paths import CascadePath, PriorPath, linear_schedule
@@ -18,6 +19,7 @@ from cdae.precision import is_reduced
 from cdae.step_sizes import StepSizes
 from cdae.training import _Adam
 from tests.helpers import seeded
+from workflow.scripts.train import train
 
 DIM, K, N = 5, 3, 7
 
@@ -161,3 +163,23 @@ def test_training_examples_are_dequantized_there(levels):
     training_set = TrainingSet(values, levels, levels is not None).to(GPU)
     on_gpu(training_set.draw(generator=seeded(0)), N, DIM)
     on_gpu(training_set.covariance(), DIM, DIM)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kind": "control-k-means", "n_centres": 3},
+        {"kind": "control-mixture", "n_components": 2, "covariance": "diagonal"},
+        {"kind": "control-gaussian", "covariance": "full"},
+    ],
+    ids=lambda options: options["kind"],
+)
+def test_closed_forms_are_fitted_on_the_processor_whatever_the_device(options, tmp_path, monkeypatch):
+    """Those of NumPy and scikit-learn have no other."""
+    monkeypatch.setattr(device, "choose", lambda name: torch.device("cpu") if name == "cpu" else GPU)
+    values = np.random.default_rng(0).standard_normal((50, 2)).astype(np.float32)
+    prepare(RawData(values, values, values, None, False), "mine", tmp_path / "mine.npz")
+    config = {"base_seed": 0, "dataset": "mine", "model": "m", "seed": 0, "options": options, "device": "cuda"}
+    model, record = train(config, tmp_path / "mine.npz", {})
+    assert record == {"status": "ok"}
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())

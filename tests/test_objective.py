@@ -12,7 +12,15 @@ from cdae.corruption import NoiseSchedule
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.gaussian import squared_norm
 from cdae.model import CDAE, RECONSTRUCTIONS
-from tests.helpers import assert_mean, level_mse, linear_cascade, seeded, shared_noise
+from tests.helpers import (
+    assert_mean,
+    expected_gradient_of_one_level,
+    gradient,
+    level_mse,
+    linear_cascade,
+    seeded,
+    shared_noise,
+)
 
 DIM, N_LEVELS = 3, 4
 POINTS = torch.from_numpy(np.random.default_rng(0).standard_normal((5, DIM)))
@@ -150,33 +158,10 @@ def small_network_cascade(loss: str, reconstruction: str = "isotropic") -> CDAE:
     return model
 
 
-def gradient(loss: torch.Tensor, model: CDAE) -> torch.Tensor:
-    return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
-
-
 def full_gradient(noise: torch.Tensor, reconstruction: str = "isotropic") -> torch.Tensor:
     model = small_network_cascade("full", reconstruction)
     noisy = POINTS + model.corruption_std[1:, None, None] * noise
     return gradient(objective.full_loss(model, POINTS, noisy), model)
-
-
-def expected_gradient_of_one_level(
-    loss: str, noise: torch.Tensor, monkeypatch, reconstruction: str = "isotropic"
-) -> torch.Tensor:
-    """The model's own loss at each level in turn, with the same noise, weighted by the probability it draws with."""
-    model, drawn = small_network_cascade(loss, reconstruction), {}
-
-    def draw_one_level(probability, n, generator):
-        drawn["probability"] = probability
-        return torch.full((n,), drawn["level"])
-
-    monkeypatch.setattr(objective, "corrupt_at", lambda x, level, c, generator: x + c[level, None] * noise)
-    monkeypatch.setattr(objective, "draw_levels", draw_one_level)
-    total = torch.zeros(())
-    for drawn["level"] in range(1, N_LEVELS + 1):
-        one = gradient(model.loss(POINTS, generator=seeded(0)), model)
-        total = total + drawn["probability"][drawn["level"] - 1] * one
-    return total
 
 
 @pytest.mark.parametrize("reconstruction", RECONSTRUCTIONS)
@@ -185,7 +170,8 @@ def test_one_level_losses_have_the_gradient_of_the_full_loss(loss, reconstructio
     """In expectation over the level, exactly, with the factor Z (Eq. 7 against Eq. 6)."""
     noise = torch.from_numpy(np.random.default_rng(2).standard_normal(POINTS.shape))
     expected = full_gradient(noise, reconstruction)
-    actual = expected_gradient_of_one_level(loss, noise, monkeypatch, reconstruction)
+    model = small_network_cascade(loss, reconstruction)
+    actual = expected_gradient_of_one_level(model, POINTS, noise, monkeypatch)
     torch.testing.assert_close(actual, expected, rtol=1e-11, atol=1e-13)
 
 
@@ -194,7 +180,7 @@ def test_without_the_factor_z_the_gradient_is_another(monkeypatch):
     noise = torch.from_numpy(np.random.default_rng(2).standard_normal(POINTS.shape))
     expected = full_gradient(noise)
     monkeypatch.setattr(objective, "one_level_loss", lambda residual, *rest: squared_norm(residual).mean())
-    without = expected_gradient_of_one_level("shrunk", noise, monkeypatch)
+    without = expected_gradient_of_one_level(small_network_cascade("shrunk"), POINTS, noise, monkeypatch)
     z = objective.inverse_variances(small_network_cascade("full").reconstruction_std).sum()
     assert (without - expected).norm() > 0.1 * expected.norm()
     torch.testing.assert_close(z * without, expected, rtol=1e-11, atol=1e-13)

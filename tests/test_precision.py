@@ -5,7 +5,7 @@ import torch
 
 from cdae import training
 from cdae.bound import elbo
-from cdae.chunks import examples_at_once, n_levels
+from cdae.chunks import examples_at_once, passes_per_example
 from cdae.corruption import NoiseSchedule
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
@@ -91,7 +91,7 @@ def test_many_levels_have_fewer_examples_at_once_and_before_an_epoch():
     for k, at_once, before_an_epoch in [(1, 1_000, 512), (16, 1_000, 512), (100, 160, 163), (40_000, 1, 0)]:
         model = type("Levels", (), {"n_levels": k})()
         assert (examples_at_once(model), examples_of_a_refit(model)) == (at_once, max(1, before_an_epoch))
-    assert n_levels(object()) == 1 and n_levels(cascade(3)) == 3
+    assert passes_per_example(object()) == 1 and passes_per_example(cascade(3)) == 3
 
 
 def test_no_tensor_of_a_bound_is_larger_for_more_levels(monkeypatch):

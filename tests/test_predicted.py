@@ -16,7 +16,7 @@ from cdae.model import CDAE
 from cdae.paths import CascadePath, linear_schedule
 from cdae.step_sizes import StepSizes
 from cdae.training import fit
-from tests.helpers import assert_mean, linear_cascade, mutated, seeded
+from tests.helpers import assert_mean, expected_gradient_of_one_level, gradient, linear_cascade, mutated, seeded
 from tests.oracles import scalar_cascade
 
 K, N = 2, 4_000
@@ -186,10 +186,6 @@ def network_cascade(loss: str, hidden: int = 5) -> CDAE:
     return model
 
 
-def gradient(loss: Tensor, model: CDAE) -> Tensor:
-    return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
-
-
 def test_the_gradient_of_the_full_loss_is_that_of_minus_the_bound():
     model = network_cascade("full")
     noisy = POINTS + model.corruption_std[1:, None, None]
@@ -202,22 +198,11 @@ def test_the_gradient_of_the_full_loss_is_that_of_minus_the_bound():
 
 @pytest.mark.parametrize("loss", ["shrunk", "shrunk_uniform"])
 def test_one_level_at_a_time_it_is_the_same_in_expectation(loss, monkeypatch):
-    noise, model, drawn = torch.ones_like(POINTS), network_cascade(loss), {}
-
-    def draw_one_level(probability, n, generator):
-        drawn["probability"] = probability
-        return torch.full((n,), drawn["level"])
-
-    monkeypatch.setattr(objective, "corrupt_at", lambda x, level, c, generator: x + c[level, None] * noise)
-    monkeypatch.setattr(objective, "draw_levels", draw_one_level)
-    total = torch.zeros(())
-    for drawn["level"] in range(1, K + 1):
-        one = gradient(model.loss(POINTS, generator=seeded(0)), model)
-        total = total + drawn["probability"][drawn["level"] - 1] * one
+    noise, model = torch.ones_like(POINTS), network_cascade(loss)
+    actual = expected_gradient_of_one_level(model, POINTS, noise, monkeypatch)
     noisy = POINTS + model.corruption_std[1:, None, None] * noise
-    torch.testing.assert_close(
-        total, gradient(objective.full_loss(model, POINTS, noisy), model), rtol=1e-10, atol=1e-12
-    )
+    expected = gradient(objective.full_loss(model, POINTS, noisy), model)
+    torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_predictions_stay_above_the_floor_and_finite_far_away():

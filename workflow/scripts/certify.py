@@ -69,7 +69,7 @@ class Certification:
         """Load the model, simulate data from it, and run every estimator on either."""
         from cdae import checkpoint
 
-        model = trained.build(self.config, self.data.training)
+        model = trained.build(self.config, self.data.training).to(trained.device(self.config))
         checkpoint.load(model, str(weights))
         model.requires_grad_(False)
         n = self.settings["n_points"]

@@ -89,8 +89,8 @@ class Evaluation:
         return [name for name in estimators_for(self.model_class) if name in self.config["estimators"]]
 
     def build(self) -> Any:
-        """The untrained model."""
-        return trained.build(self.config, self.data.training)
+        """The untrained model, on its device."""
+        return trained.build(self.config, self.data.training).to(trained.device(self.config))
 
     def measure(self, model: Any, estimators: list[str]) -> None:
         """The given estimators, and what is known level by level."""

@@ -44,24 +44,25 @@ def train(config: dict[str, Any], data: str | Path, snapshots: dict[int, Any]) -
     from cdae.data import load_training_set
     from cdae.interfaces import Fitted, Trainable
 
-    generator = trained.generator(config, "training")
-    training_set = load_training_set(data).to(generator.device)
+    training_set = load_training_set(data)
     model = trained.build(config, training_set)
     record: dict[str, Any] = {"status": "ok"}
     if isinstance(model, Trainable):
         from cdae import checkpoint
         from cdae.training import fit
 
+        device = trained.device(config)
         history = fit(
-            model,
-            training_set,
+            model.to(device),
+            training_set.to(device),
             **config["options"]["training"],
-            generator=generator,
+            generator=trained.generator(config, "training"),
             on_snapshot=lambda n_updates, snapshot: snapshots.update({n_updates: checkpoint.state(snapshot)}),
         )
         record |= {"n_updates": history.n_updates, "loss": history.loss}
     elif isinstance(model, Fitted):
-        model.fit_closed_form(training_set, generator=generator)
+        on_processor = {**config, "device": "cpu"}  # NumPy and scikit-learn know no other
+        model.fit_closed_form(training_set, generator=trained.generator(on_processor, "training"))
     return model, record
 
 

@@ -18,7 +18,7 @@ def generator(config: dict[str, Any], purpose: str) -> Any:
 
 
 def build(config: dict[str, Any], training_set: Any) -> Any:
-    """The untrained model, built on the processor, where its parameters start the same for every device."""
+    """The untrained model, on the processor, where its parameters start the same for every device."""
     import torch
 
     from baselines.registry import model_class
@@ -26,7 +26,7 @@ def build(config: dict[str, Any], training_set: Any) -> Any:
 
     options, initialisation = config["options"], generator_from(*_identity(config), "initialisation")
     on_processor = training_set.to(torch.device("cpu"))
-    return model_class(options["kind"]).build(options, on_processor, generator=initialisation).to(device(config))
+    return model_class(options["kind"]).build(options, on_processor, generator=initialisation)
 
 
 def _identity(config: dict[str, Any]) -> tuple[Any, ...]:

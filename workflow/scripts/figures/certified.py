@@ -25,10 +25,11 @@ def certified_by_levels(material: Material) -> Figure:
     cascades = table[(table["kind"] == "cdae") & (table["status"] == "ok")]
     cascades = cascades[cascades["model"] == cascades["model"].iloc[0]] if len(cascades) else cascades
     cascades = cascades[cascades["seed"] == cascades["seed"].min()]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9))
     if cascades.empty:
-        figure.suptitle(f"{material.dataset}: no certificates are configured")
+        figure = plt.figure(figsize=(PAGE_WIDTH, 0.5))
+        figure.text(0.5, 0.5, f"{material.dataset}: no certificates are configured", ha="center", va="center")
         return figure
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9))
     _own_bound(left, material.summary, cascades)
     for color, ((estimator, variant), text) in zip([GREY, *COLORS[1:]], ESTIMATORS.items(), strict=False):
         chosen = cascades[(cascades["estimator"] == estimator) & (cascades["variant"] == variant)]
