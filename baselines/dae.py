@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdae.chunks import EXAMPLES
+from cdae.computing.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.gaussian import squared_norm, standard_normal

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
-from cdae.chunks import EXAMPLES
+from cdae.computing.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.gaussian import log_normal, standard_normal
 from cdae.interfaces import SampleSet

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdae.chunks import EXAMPLES
+from cdae.computing.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.denoiser import DataScale, mlp
 from cdae.gaussian import kl_normal, log_normal, standard_normal

@@ -12,7 +12,7 @@ from bench.goals import Measured
 from bench.parzen import BANDWIDTHS, pixels
 from bench.timing import medians
 from bench.workbench import Workbench
-from cdae import parzen
+from cdae.estimators import parzen
 
 BATCH_SIZE = 1_024
 NAMES = ("gpu-training", "gpu-parzen", "gpu-importance", "gpu-annealing")

@@ -15,8 +15,8 @@ from torch import Tensor
 from bench.goals import Measured
 from bench.timing import Clock, clock, medians, seconds_of
 from bench.workbench import Workbench
-from cdae import parzen
 from cdae.data import TrainingSet
+from cdae.estimators import parzen
 
 GATE = 0.01  # nats per point
 BANDWIDTHS = torch.logspace(-1.0, 0.0, 11, dtype=torch.float64)

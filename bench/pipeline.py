@@ -18,7 +18,7 @@ import yaml
 from bench.goals import Measured
 from bench.timing import child_cpu_seconds, medians
 from bench.workbench import ROOT, Workbench
-from cdae.files import write_text
+from cdae.computing.files import write_text
 from workflow.scripts import duration, grid
 
 SOURCES = ["Snakefile", "workflow", "cdae", "baselines", "config", "profiles", "environment.yml", "results/reference"]

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.timing import Clock, seconds_of, stopwatch
-from cdae.precision import PROCESSOR
-from cdae.seeds import generator_from
+from cdae.computing.precision import PROCESSOR
+from cdae.computing.seeds import generator_from
 
 Pairs = list[tuple[Tensor, Tensor]]
 

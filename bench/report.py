@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.goals import GOALS, Goal, Measured, verdict, written
 from bench.reasons import REASONS
-from cdae.files import write_text, written_whole
+from cdae.computing.files import write_text, written_whole
 
 COLUMNS = ["workload", "name", "what", "peer", "unit", "measured", "reach", "stretch", "verdict", "cpu_seconds", "note"]
 

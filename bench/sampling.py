@@ -6,10 +6,10 @@ from bench import products
 from bench.goals import Measured
 from bench.timing import medians
 from bench.workbench import Workbench
-from cdae import annealing, importance
-from cdae.paths import CascadePath, linear_schedule
-from cdae.proposals import Guided
-from cdae.step_sizes import StepSizes
+from cdae.estimators import annealing, importance
+from cdae.estimators.paths import CascadePath, linear_schedule
+from cdae.estimators.proposals import Guided
+from cdae.estimators.step_sizes import StepSizes
 
 N_LEVELS, N_LEAPFROG = 4, 5
 STEP_SIZE = 0.1  # of a trajectory, in units of a level's std; any will do, since the work is the same

@@ -13,7 +13,7 @@ from bench import figure, gpu, parzen, pipeline, report, sampling, training
 from bench.goals import Measured, written
 from bench.timing import all_cpu_seconds
 from bench.workbench import Images, Workbench, load_images
-from cdae.files import read_json, write_json
+from cdae.computing.files import read_json, write_json
 from workflow.scripts.compare import machine
 from workflow.scripts.duration import probe_seconds
 from workflow.scripts.job import use_one_thread_deterministically

@@ -18,7 +18,7 @@ from bench.timing import Clock, medians, stopwatch
 from bench.tutorial import Loop
 from bench.workbench import Workbench
 from cdae.bound import elbo
-from cdae.precision import PRECISIONS
+from cdae.computing.precision import PRECISIONS
 from cdae.training import REFIT_EXAMPLES, fit
 
 SEEDS = (0, 1)  # of the trainings whose bounds are compared

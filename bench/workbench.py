@@ -13,10 +13,10 @@ import yaml
 
 from baselines.registry import model_class
 from bench.timing import Clock, clock, stopwatch
+from cdae.computing.precision import PROCESSOR
+from cdae.computing.seeds import generator_from
 from cdae.data import TrainingSet
 from cdae.datasets.registry import loader
-from cdae.precision import PROCESSOR
-from cdae.seeds import generator_from
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config" / "mnist.yaml"

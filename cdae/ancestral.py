@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cdae.chunks import EXAMPLES
+from cdae.computing.chunks import EXAMPLES
 from cdae.gaussian import standard_normal
 from cdae.interfaces import Cascade, SampleSet
 

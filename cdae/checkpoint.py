@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from cdae.files import written_whole
+from cdae.computing.files import written_whole
 
 
 def state(model: nn.Module) -> dict[str, Tensor]:

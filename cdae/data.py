@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cdae.files import write_npz
-from cdae.seeds import seed_from
+from cdae.computing.files import write_npz
+from cdae.computing.seeds import seed_from
 
 SPLITS = ("train", "validation", "test")
 COVARIANCE_ROWS = 5_000  # examples in double precision at a time

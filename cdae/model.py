@@ -15,11 +15,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdae import ancestral, bound, importance, objective
-from cdae.chunks import EXAMPLES, examples_at_once
+from cdae import ancestral, bound, objective
+from cdae.computing.chunks import EXAMPLES, examples_at_once
 from cdae.corruption import SCHEDULES, NoiseSchedule, corrupt
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, StdPredictor, mlp
+from cdae.estimators import importance
 from cdae.gaussian import squared_norm
 from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
 from cdae.prior import KINDS, DiagonalPrior, FullPrior

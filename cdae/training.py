@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam  # the functional form: the Adam class imports the compiler, a second per process
 
-from cdae import precision
-from cdae.chunks import passes_per_example
+from cdae.computing import precision
+from cdae.computing.chunks import passes_per_example
+from cdae.computing.seeds import spawn
 from cdae.data import TrainingSet
 from cdae.interfaces import DivergenceError, Trainable
-from cdae.seeds import spawn
 
 # For the refit before each epoch, which would otherwise cost more than the epoch.
 REFIT_EXAMPLES = 512

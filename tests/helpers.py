@@ -17,6 +17,16 @@ from tests.oracles import scalar_cascade
 from tests.oracles.linear_gaussian import LinearGaussianCascade
 from tests.oracles.scalar_cascade import two_mode_mean
 
+CDAE_OPTIONS = {
+    "schedule": "geometric",
+    "first_std": 0.2,
+    "last_std": 2.0,
+    "n_levels": 3,
+    "hidden_sizes": [8],
+    "conditioned": False,
+    "loss": "shrunk",
+}
+
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from cdae import all_pairs, importance, proposals
 from cdae.corruption import NoiseSchedule
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
+from cdae.estimators import all_pairs, importance, proposals
+from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
 from cdae.model import CDAE
-from cdae.proposals import Guided, Paper, Renoising, Widened
 from tests.helpers import (
     LargestTensor,
     Recorder,

@@ -13,14 +13,14 @@ from scipy.stats import multivariate_normal
 from torch import Tensor, nn
 
 from baselines.vae import VAE
-from cdae import annealing, hamiltonian, paths, proposals
-from cdae.annealing import Annealed, StepSizes
 from cdae.corruption import NoiseSchedule
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
+from cdae.estimators import annealing, hamiltonian, paths, proposals
+from cdae.estimators.annealing import Annealed, StepSizes
+from cdae.estimators.hamiltonian import State, evaluate, transition
+from cdae.estimators.paths import AnnealingPath, CascadePath, PriorPath, linear_schedule, sigmoid_schedule
 from cdae.gaussian import log_normal
-from cdae.hamiltonian import State, evaluate, transition
 from cdae.model import CDAE
-from cdae.paths import AnnealingPath, CascadePath, PriorPath, linear_schedule, sigmoid_schedule
 from tests.helpers import assert_mean, finite_variance_cascade, linear_cascade, seeded
 from tests.oracles import factor_model, scalar_cascade
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cdae.files import write_npz
+from cdae.computing.files import write_npz
 from workflow.scripts.certificates import certificates, claim, tightest
 
 ROW = {

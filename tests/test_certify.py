@@ -10,9 +10,9 @@ import torch
 
 from baselines.registry import model_class
 from cdae import checkpoint
+from cdae.computing.files import read_json, write_json
 from cdae.data import load_training_set, prepare
 from cdae.datasets.registry import loader
-from cdae.files import read_json, write_json
 from workflow.scripts import trained
 from workflow.scripts.certify import Certification
 from workflow.scripts.parts import Parts
@@ -112,14 +112,16 @@ def test_an_estimator_that_fails_is_a_row_and_the_others_stand(data, weights, tm
     def broken(*args, **kwargs):
         raise ArithmeticError("no")
 
-    monkeypatch.setattr("cdae.sandwich.all_pairs.log_likelihood", broken)
+    monkeypatch.setattr("cdae.estimators.sandwich.all_pairs.log_likelihood", broken)
     done = certified(CDAE, data, weights(CDAE), tmp_path / "parts")
     assert [row["reason"] for row in done.rows if row["status"] == "failed"] == ["no"]
     assert sum(row["status"] == "ok" for row in done.rows) == 6
 
 
 def test_a_lower_bound_above_the_exact_value_is_a_failure(data, weights, tmp_path, monkeypatch):
-    monkeypatch.setattr("cdae.sandwich.draw_log_weights", lambda *a, **k: 5.0 + torch.zeros(len(a[2])).double())
+    monkeypatch.setattr(
+        "cdae.estimators.sandwich.draw_log_weights", lambda *a, **k: 5.0 + torch.zeros(len(a[2])).double()
+    )
     done = certified(CDAE, data, weights(CDAE), tmp_path / "parts")
     failed = [row for row in done.rows if row["status"] == "failed"]
     assert len(failed) == 4 and all("above the exact value" in row["reason"] for row in failed)

@@ -6,22 +6,12 @@ import torch
 from cdae import checkpoint
 from cdae.data import TrainingSet
 from cdae.model import CDAE
-from tests.helpers import seeded
-
-OPTIONS = {
-    "schedule": "geometric",
-    "first_std": 0.2,
-    "last_std": 2.0,
-    "n_levels": 3,
-    "hidden_sizes": [8],
-    "conditioned": False,
-    "loss": "shrunk",
-}
+from tests.helpers import CDAE_OPTIONS, seeded
 
 
 def build(seed: int, **changed) -> CDAE:
     data = TrainingSet(torch.randn(50, 4, generator=seeded(0)))
-    return CDAE.build(OPTIONS | changed, data, generator=seeded(seed))
+    return CDAE.build(CDAE_OPTIONS | changed, data, generator=seeded(seed))
 
 
 def test_loading_restores_every_parameter_and_buffer(tmp_path):

@@ -12,7 +12,7 @@ from baselines.k_means import KMeansControl, k_means, nearest_centre
 from baselines.registry import MODELS, model_class
 from cdae import checkpoint
 from cdae.data import TrainingSet
-from cdae.estimators import estimators_for
+from cdae.estimators.catalogue import estimators_for
 from cdae.interfaces import Fitted, Trainable
 
 N_LEVELS, DIM, N = 16, 6, 400

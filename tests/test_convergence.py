@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdae.convergence import diagnostics, has_converged, pareto_k, relative_error, slope
+from cdae.estimators.convergence import diagnostics, has_converged, pareto_k, relative_error, slope
 from tests.helpers import seeded
 
 

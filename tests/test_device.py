@@ -9,14 +9,16 @@ import torch
 
 from baselines.dae import DAE
 from baselines.vae import VAE
-from cdae import all_pairs, annealing, bound, device, importance, markov, parzen, proposals, sequential
+from cdae import bound
+from cdae.computing import device
+from cdae.computing.precision import is_reduced
 from cdae.corruption import NoiseSchedule
 from cdae.data import RawData, TrainingSet, prepare
 from cdae.denoiser import BlindDenoiser, DataScale, StdPredictor, mlp
+from cdae.estimators import all_pairs, annealing, importance, markov, parzen, proposals, sequential
+from cdae.estimators.paths import CascadePath, PriorPath, linear_schedule
+from cdae.estimators.step_sizes import StepSizes
 from cdae.model import CDAE, LOSSES, RECONSTRUCTIONS
-from cdae.paths import CascadePath, PriorPath, linear_schedule
-from cdae.precision import is_reduced
-from cdae.step_sizes import StepSizes
 from cdae.training import _Adam
 from tests.helpers import seeded
 from workflow.scripts.train import train

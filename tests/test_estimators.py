@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from baselines.registry import MODELS, model_class
-from cdae import parzen
 from cdae.bound import elbo
 from cdae.data import EvaluationSet, TrainingSet, load_evaluation_set, load_training_set, prepare
 from cdae.datasets.registry import loader
-from cdae.estimators import ESTIMATORS, estimators_for
+from cdae.estimators import parzen
+from cdae.estimators.catalogue import ESTIMATORS, estimators_for
 from cdae.interfaces import Bounded, Estimate, Fitted, Samples, SampleSet, Tractable, Weighted
 from cdae.model import CDAE
 from cdae.training import fit
@@ -178,7 +178,7 @@ def test_examples_are_estimated_in_chunks_and_in_order(monkeypatch):
     model, _ = linear_cascade(1, dim=3, n_levels=2)
     x = torch.zeros(25, 3, dtype=torch.float64)
     x[13] = 100.0
-    monkeypatch.setattr("cdae.chunks.EXAMPLES", 10)
+    monkeypatch.setattr("cdae.computing.chunks.EXAMPLES", 10)
     for name in ("lower_bound", "importance_weighted"):
         (result,) = estimate(name, model, held_out(x, x, x))
         assert len(result.values) == 25 and result.values.argmin() == 13

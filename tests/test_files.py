@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cdae import files
+from cdae.computing import files
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,7 +78,8 @@ def test_the_target_is_not_touched_until_the_file_is_complete(tmp_path):
 FULL_DISK = """
 import resource
 import numpy, torch
-from cdae import checkpoint, files
+from cdae import checkpoint
+from cdae.computing import files
 data = numpy.zeros(100_000)
 model = torch.nn.utils.skip_init(torch.nn.Linear, 300, 300)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cdae import hamiltonian
-from cdae.hamiltonian import State, choose, energy, evaluate, gradient, leapfrog, transition
+from cdae.estimators import hamiltonian
+from cdae.estimators.hamiltonian import State, choose, energy, evaluate, gradient, leapfrog, transition
 from tests.helpers import assert_moments, seeded
 
 ONE = torch.ones((), dtype=torch.float64)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from cdae import bound, gaussian, importance
+from cdae import bound, gaussian
+from cdae.estimators import importance
 from cdae.model import CDAE
 from cdae.prior import DiagonalPrior
 from tests.helpers import assert_mean, finite_variance_cascade, linear_cascade, quadrature, seeded

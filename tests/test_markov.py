@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cdae import bound, markov, objective
+from cdae import bound, objective
 from cdae.corruption import NoiseSchedule
+from cdae.estimators import markov
 from cdae.model import CDAE
 from tests.helpers import assert_mean, level_mse, linear_cascade, mutated, seeded, shared_noise
 from tests.oracles.linear_markov import LinearMarkovChain

@@ -8,8 +8,8 @@ import torch
 from cdae import checkpoint
 from cdae.data import EvaluationSet, TrainingSet, prepare
 from cdae.datasets.registry import loader
-from cdae.estimators import ESTIMATORS
-from cdae.markov import markov_bound
+from cdae.estimators.catalogue import ESTIMATORS
+from cdae.estimators.markov import markov_bound
 from tests.helpers import linear_cascade, seeded
 from tests.test_readable import CERTIFICATES, CURVE, GAPS, row
 from workflow.scripts.evaluate import Evaluation
@@ -124,7 +124,7 @@ def test_other_models_stand_in_a_table_of_their_own():
 
 
 def test_values_are_found_under_the_models_own_name(digits, tmp_path):
-    from cdae.files import write_npz
+    from cdae.computing.files import write_npz
 
     evaluation = evaluated(digits, tmp_path)
     write_npz(tmp_path / "record.npz", evaluation.values)

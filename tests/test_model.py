@@ -10,17 +10,7 @@ from cdae.corruption import NoiseSchedule
 from cdae.data import TrainingSet
 from cdae.model import CDAE, LOSSES
 from cdae.training import fit
-from tests.helpers import LinearDenoiser, assert_moments, linear_cascade, seeded
-
-OPTIONS = {
-    "schedule": "geometric",
-    "first_std": 0.2,
-    "last_std": 2.0,
-    "n_levels": 3,
-    "hidden_sizes": [8],
-    "conditioned": False,
-    "loss": "shrunk",
-}
+from tests.helpers import CDAE_OPTIONS, LinearDenoiser, assert_moments, linear_cascade, seeded
 
 
 class RecordingDenoiser(nn.Module):
@@ -160,7 +150,7 @@ def test_build_follows_its_options(conditioned, loss):
     """Schedule ends are in units of the pooled std of the data; the prior is that of the data."""
     values = 3.0 * torch.randn(500, 4, generator=seeded(0)) + 1.0
     training_set = TrainingSet(values)
-    model = CDAE.build(OPTIONS | {"conditioned": conditioned, "loss": loss}, training_set, generator=seeded(1))
+    model = CDAE.build(CDAE_OPTIONS | {"conditioned": conditioned, "loss": loss}, training_set, generator=seeded(1))
     std = training_set.summary().pooled_std
     np.testing.assert_allclose(model.corruption_std, [0.0, 0.2 * std, 0.4**0.5 * std, 2.0 * std], rtol=1e-12)
     assert model.n_levels == 3 and model.loss_name == loss
@@ -173,7 +163,9 @@ def test_build_follows_its_options(conditioned, loss):
 
 def test_build_refuses_a_cascade_without_levels():
     with pytest.raises(ValueError, match="n_levels = 0, expected at least 1"):
-        CDAE.build(OPTIONS | {"n_levels": 0}, TrainingSet(torch.randn(9, 2, generator=seeded(0))), generator=seeded(1))
+        CDAE.build(
+            CDAE_OPTIONS | {"n_levels": 0}, TrainingSet(torch.randn(9, 2, generator=seeded(0))), generator=seeded(1)
+        )
 
 
 class OwnDenoiser(nn.Module):

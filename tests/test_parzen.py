@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdae import parzen
+from cdae.estimators import parzen
 from tests.oracles.mixtures import parzen_log_density
 
 BANDWIDTHS = torch.tensor([0.05, 0.2, 1.0], dtype=torch.float64)

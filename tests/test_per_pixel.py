@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from cdae import bound, gaussian, objective, proposals, quadrature
+from cdae import bound, gaussian, objective
 from cdae.corruption import NoiseSchedule
 from cdae.data import TrainingSet, prepare
 from cdae.datasets import digits
+from cdae.estimators import proposals, quadrature
 from cdae.gaussian import sum_over_dim
 from cdae.interfaces import Layered
 from cdae.model import CDAE
 from tests.helpers import (
+    CDAE_OPTIONS,
     LinearDenoiser,
     assert_mean,
     assert_moments,
@@ -27,16 +29,7 @@ from workflow.scripts.evaluate import Evaluation
 
 DIM, N_LEVELS = 3, 4
 POINTS = torch.from_numpy(np.random.default_rng(0).standard_normal((5, DIM)))
-OPTIONS = {
-    "schedule": "geometric",
-    "first_std": 0.2,
-    "last_std": 2.0,
-    "n_levels": 3,
-    "hidden_sizes": [8],
-    "conditioned": False,
-    "loss": "shrunk",
-    "reconstruction": "per_pixel",
-}
+OPTIONS = CDAE_OPTIONS | {"reconstruction": "per_pixel"}
 
 
 def cascade(seed: int, dim: int = DIM, n_levels: int = N_LEVELS):

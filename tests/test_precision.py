@@ -5,12 +5,12 @@ import torch
 
 from cdae import training
 from cdae.bound import elbo
-from cdae.chunks import examples_at_once, passes_per_example
+from cdae.computing.chunks import examples_at_once, passes_per_example
+from cdae.computing.precision import layers, matmul_precision
 from cdae.corruption import NoiseSchedule
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.model import CDAE
-from cdae.precision import layers, matmul_precision
 from cdae.training import examples_of_a_refit, fit
 from tests.helpers import seeded
 
@@ -22,7 +22,7 @@ def processor(monkeypatch):
     """Sets whether the processor is said to have bfloat16 products; torch emulates them where it has none."""
 
     def has(supported: bool) -> None:
-        monkeypatch.setattr("cdae.precision.has_bfloat16_products", lambda: supported)
+        monkeypatch.setattr("cdae.computing.precision.has_bfloat16_products", lambda: supported)
 
     return has
 
@@ -98,7 +98,7 @@ def test_no_tensor_of_a_bound_is_larger_for_more_levels(monkeypatch):
     seen = []
     real = CDAE.denoise
     monkeypatch.setattr(CDAE, "denoise", lambda self, noisy: seen.append(len(noisy.flatten(0, 1))) or real(self, noisy))
-    monkeypatch.setattr("cdae.chunks.PASSES", 50)
+    monkeypatch.setattr("cdae.computing.chunks.PASSES", 50)
     for k in (2, 10, 25):
         cascade(k).level_mse(DATA, generator=seeded(5))
         training.fit(

@@ -8,13 +8,14 @@ import torch
 from scipy.stats import norm
 from torch import Tensor, nn
 
-from cdae import all_pairs, annealing, bound, importance, markov, objective, proposals, quadrature, sequential
+from cdae import bound, objective
 from cdae.corruption import NoiseSchedule
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, StdPredictor, mlp
+from cdae.estimators import all_pairs, annealing, importance, markov, proposals, quadrature, sequential
+from cdae.estimators.paths import CascadePath, linear_schedule
+from cdae.estimators.step_sizes import StepSizes
 from cdae.model import CDAE
-from cdae.paths import CascadePath, linear_schedule
-from cdae.step_sizes import StepSizes
 from cdae.training import fit
 from tests.helpers import assert_mean, expected_gradient_of_one_level, gradient, linear_cascade, mutated, seeded
 from tests.oracles import scalar_cascade

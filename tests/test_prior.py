@@ -5,12 +5,14 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from cdae import bound, checkpoint, gaussian, prior, proposals, quadrature
+from cdae import bound, checkpoint, gaussian, prior
 from cdae.corruption import NoiseSchedule
 from cdae.data import TrainingSet
+from cdae.estimators import proposals, quadrature
 from cdae.model import CDAE
 from cdae.prior import KINDS, DiagonalPrior, FullPrior
 from tests.helpers import (
+    CDAE_OPTIONS,
     LinearDenoiser,
     assert_mean,
     assert_moments,
@@ -29,15 +31,6 @@ MEAN, STD = RNG.standard_normal(DIM), RNG.uniform(0.3, 2.0, DIM)
 COVARIANCE = correlated(0, STD)
 X = torch.from_numpy(RNG.standard_normal((5, 3, DIM)))
 STDS_Q = [np.array(0.7), RNG.uniform(0.2, 1.5, DIM)]
-OPTIONS = {
-    "schedule": "geometric",
-    "first_std": 0.2,
-    "last_std": 2.0,
-    "n_levels": 3,
-    "hidden_sizes": [8],
-    "conditioned": False,
-    "loss": "shrunk",
-}
 
 
 def diagonal_prior(module=prior):
@@ -245,7 +238,7 @@ def levels() -> TrainingSet:
 @pytest.mark.parametrize("kind", KINDS)
 def test_build_fits_the_prior_to_the_data_and_weights_come_back_from_the_file(kind, tmp_path):
     training_set = levels()
-    model, other = (CDAE.build(OPTIONS | {"prior": kind}, training_set, generator=seeded(s)) for s in (1, 2))
+    model, other = (CDAE.build(CDAE_OPTIONS | {"prior": kind}, training_set, generator=seeded(s)) for s in (1, 2))
     c, covariance = model.corruption_std[-1].item(), training_set.covariance().numpy()
     variance = np.diag(covariance)
     data = {"isotropic": variance.mean() * np.eye(DIM), "diagonal": np.diag(variance), "full": covariance}[kind]
@@ -261,7 +254,7 @@ def test_build_fits_the_prior_to_the_data_and_weights_come_back_from_the_file(ki
 
 def test_unknown_and_incomplete_priors_are_refused():
     with pytest.raises(ValueError, match="prior: got 'other', expected one of isotropic, diagonal, full"):
-        CDAE.build(OPTIONS | {"prior": "other"}, levels(), generator=seeded(1))
+        CDAE.build(CDAE_OPTIONS | {"prior": "other"}, levels(), generator=seeded(1))
     arguments = {"data_mean": torch.zeros(2), "data_std": torch.ones(2)}
     denoiser = LinearDenoiser(np.eye(2), np.zeros(2))
     with pytest.raises(ValueError, match=r"data_covariance: expected for a full prior, and for no other; .* 'full'"):

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cdae import gaussian, importance, prior, proposals
+from cdae import gaussian, prior
 from cdae.corruption import NoiseSchedule
+from cdae.estimators import importance, proposals
+from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
 from cdae.model import CDAE
-from cdae.proposals import Guided, Paper, Renoising, Widened
 from tests.helpers import assert_mean, finite_variance_cascade, linear_cascade, seeded
 from tests.oracles import proposals as oracles
 from tests.oracles.linear_gaussian import LinearGaussianCascade

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdae import quadrature
+from cdae.estimators import quadrature
 from tests.helpers import linear_cascade, mutated, seeded, two_mode_cascade
 
 

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from baselines.vae import VAE
-from cdae import annealing, proposals, sandwich
-from cdae.convergence import has_converged, pareto_k
 from cdae.corruption import NoiseSchedule
 from cdae.denoiser import DataScale
+from cdae.estimators import annealing, proposals, sandwich
+from cdae.estimators.convergence import has_converged, pareto_k
+from cdae.estimators.paths import CascadePath, PriorPath, linear_schedule
+from cdae.estimators.step_sizes import StepSizes
 from cdae.gaussian import log_mean_exp
 from cdae.model import CDAE
 from cdae.objective import optimal_reconstruction_std
-from cdae.paths import CascadePath, PriorPath, linear_schedule
-from cdae.step_sizes import StepSizes
 from tests.helpers import (
     LinearDenoiser,
     assert_mean,

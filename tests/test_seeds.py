@@ -2,7 +2,7 @@
 
 import torch
 
-from cdae.seeds import generator_from, seed_from, spawn
+from cdae.computing.seeds import generator_from, seed_from, spawn
 from tests.helpers import seeded
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from cdae import proposals, sequential
-from cdae.proposals import Guided, Paper, Renoising, Widened
+from cdae.estimators import proposals, sequential
+from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
 from tests.helpers import (
     LargestTensor,
     Recorder,

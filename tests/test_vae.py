@@ -6,9 +6,10 @@ import torch
 
 from baselines import vae
 from baselines.vae import VAE
-from cdae import bound, importance
+from cdae import bound
 from cdae.data import TrainingSet
 from cdae.denoiser import DataScale
+from cdae.estimators import importance
 from cdae.interfaces import DivergenceError
 from cdae.training import fit
 from tests.helpers import assert_mean, assert_moments, mutated, quadrature, seeded

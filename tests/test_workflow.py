@@ -193,8 +193,8 @@ def test_editing_one_hyperparameter_plans_its_cells_alone(finished):
         ("baselines/vae.py", ("train", "evaluate", "certify"), ["vae"]),
         ("baselines/dae.py", ("train", "evaluate"), ["dae-walkback"]),
         ("cdae/bound.py", ("evaluate",), ["dae-walkback", "gaussian", "vae"]),
-        ("cdae/parzen.py", ("evaluate",), ["dae-walkback", "gaussian", "vae"]),
-        ("cdae/hamiltonian.py", ("certify",), ["cdae-k1", "cdae-k3", "vae"]),
+        ("cdae/estimators/parzen.py", ("evaluate",), ["dae-walkback", "gaussian", "vae"]),
+        ("cdae/estimators/hamiltonian.py", ("certify",), ["cdae-k1", "cdae-k3", "vae"]),
     ],
 )
 def test_editing_a_source_file_plans_the_cells_that_depend_on_it_alone(finished, source, jobs, models):
@@ -210,7 +210,7 @@ def test_editing_a_source_file_plans_the_cells_that_depend_on_it_alone(finished,
     }
     also = {  # the cascade's own losses and bounds lie in the closure of its training too
         "cdae/bound.py": ("train", "evaluate", "evaluate snapshots of", "certify"),
-        "cdae/parzen.py": ("evaluate", "evaluate snapshots of"),
+        "cdae/estimators/parzen.py": ("evaluate", "evaluate snapshots of"),
     }
     cascades = ("cdae-k1", "cdae-k3")
     expected |= {

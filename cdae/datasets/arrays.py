@@ -11,8 +11,8 @@ from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
+from cdae.computing.seeds import seed_from
 from cdae.data import RawData
-from cdae.seeds import seed_from
 
 MIN_ROWS = 100
 MAX_DISCRETE_VALUES = 256

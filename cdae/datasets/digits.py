@@ -8,8 +8,8 @@ import hashlib
 
 import numpy as np
 
+from cdae.computing.seeds import seed_from
 from cdae.data import RawData
-from cdae.seeds import seed_from
 
 N_VALIDATION, N_TEST = 300, 400
 N_INTENSITY_LEVELS = 17

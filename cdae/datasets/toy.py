@@ -7,8 +7,8 @@ weights; `mixture_1d` has two modes, and a model's own density there can be had 
 import numpy as np
 from scipy.special import logsumexp
 
+from cdae.computing.seeds import seed_from
 from cdae.data import RawData
-from cdae.seeds import seed_from
 
 N_TRAIN, N_VALIDATION, N_TEST = 10_000, 2_000, 10_000
 

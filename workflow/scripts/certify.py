@@ -34,7 +34,7 @@ def main() -> None:
     with job():
         import hashlib
 
-        from cdae.files import read_json, write_json, write_npz
+        from cdae.computing.files import read_json, write_json, write_npz
 
         use_one_thread_deterministically()
         identity = [
@@ -117,7 +117,7 @@ class Certification:
 
     def add(self, trial: Trial, indices: Any, forward: Any, below: Any, upper: Any) -> None:
         """The row of one estimator, from its log weights on test and simulated data and its upper bound."""
-        from cdae.convergence import diagnostics, has_converged, pareto_k
+        from cdae.estimators.convergence import diagnostics, has_converged, pareto_k
         from cdae.gaussian import log_mean_exp
 
         values, bound, lower, k = log_mean_exp(forward), forward.mean(0), log_mean_exp(below), pareto_k(forward)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cdae.files import read_json, write_json, write_text, written_whole
+from cdae.computing.files import read_json, write_json, write_text, written_whole
 from workflow.scripts import duration
 from workflow.scripts.job import job
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from cdae.files import written_whole
+from cdae.computing.files import written_whole
 
 COLUMNS = ["job", "dataset", "model", "seed", "cpu_seconds", "peak_megabytes"]
 Job = tuple[str, str, str, str]  # rule, data set, model, seed

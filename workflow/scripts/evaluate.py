@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--pictures", required=True)
     args = parser.parse_args()
     with job():
-        from cdae.files import read_json, write_json, write_npz
+        from cdae.computing.files import read_json, write_json, write_npz
 
         use_one_thread_deterministically()
         training = read_json(args.training)
@@ -84,7 +84,7 @@ class Evaluation:
 
     def estimators(self) -> list[str]:
         """Those that run on this model, of those that are configured."""
-        from cdae.estimators import estimators_for
+        from cdae.estimators.catalogue import estimators_for
 
         return [name for name in estimators_for(self.model_class) if name in self.config["estimators"]]
 
@@ -103,7 +103,7 @@ class Evaluation:
 
     def estimate(self, name: str, model: Any) -> None:
         """The rows of one estimator."""
-        from cdae.estimators import ESTIMATORS
+        from cdae.estimators.catalogue import ESTIMATORS
 
         for estimate in ESTIMATORS[name][1](model, self.data, self.settings(name), generator=self.generator(name)):
             self.add(name, estimate)
@@ -117,14 +117,14 @@ class Evaluation:
 
     def identity(self, name: str) -> dict[str, Any]:
         """What names a row: the estimator and, where that is of another model than the trained one, the model."""
-        from cdae.estimators import OTHER_MODELS
+        from cdae.estimators.catalogue import OTHER_MODELS
 
         end = OTHER_MODELS.get(name)
         return {"estimator": name} | ({"model": self.config["family"] + end} if end else {})
 
     def estimate_on_training(self, name: str, model: Any) -> None:
         """The mean of one estimator over training examples, the same ones for every model of the data set."""
-        from cdae.estimators import ESTIMATORS
+        from cdae.estimators.catalogue import ESTIMATORS
         from cdae.training_examples import on_training_examples
 
         chosen = training_examples_generator(self.config)
@@ -233,7 +233,7 @@ class Evaluation:
 
 def training_examples_generator(config: dict[str, Any]) -> Any:
     """Of the random training examples that all models of a data set share, and of their dequantization."""
-    from cdae.seeds import generator_from
+    from cdae.computing.seeds import generator_from
 
     device = trained.device(config)
     return generator_from(config["base_seed"], config["dataset"], "training examples", device=device)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cdae.files import write_npz
+from cdae.computing.files import write_npz
 
 Arrays = dict[str, np.ndarray]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cdae.files import read_json, write_text
+from cdae.computing.files import read_json, write_text
 from cdae.units import bits_per_dim
 from workflow.scripts.certificates import certificates
 from workflow.scripts.job import job

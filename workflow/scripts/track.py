@@ -21,7 +21,7 @@ def main() -> None:
     args = parser.parse_args()
     with job():
         from cdae import checkpoint
-        from cdae.files import write_json
+        from cdae.computing.files import write_json
 
         use_one_thread_deterministically()
         records = []

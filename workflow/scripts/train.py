@@ -23,7 +23,7 @@ def main() -> None:
         from torch import nn
 
         from cdae import checkpoint
-        from cdae.files import write_json
+        from cdae.computing.files import write_json
 
         use_one_thread_deterministically()
         snapshots: dict[int, Any] = {}

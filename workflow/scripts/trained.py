@@ -5,14 +5,14 @@ from typing import Any
 
 def device(config: dict[str, Any]) -> Any:
     """Where the cell's tensors live."""
-    from cdae.device import choose
+    from cdae.computing.device import choose
 
     return choose(config.get("device", "cpu"))
 
 
 def generator(config: dict[str, Any], purpose: str) -> Any:
     """Random numbers of one purpose of a cell, on its device."""
-    from cdae.seeds import generator_from
+    from cdae.computing.seeds import generator_from
 
     return generator_from(*_identity(config), purpose, device=device(config))
 
@@ -22,7 +22,7 @@ def build(config: dict[str, Any], training_set: Any) -> Any:
     import torch
 
     from baselines.registry import model_class
-    from cdae.seeds import generator_from
+    from cdae.computing.seeds import generator_from
 
     options, initialisation = config["options"], generator_from(*_identity(config), "initialisation")
     on_processor = training_set.to(torch.device("cpu"))
@@ -35,6 +35,6 @@ def _identity(config: dict[str, Any]) -> tuple[Any, ...]:
 
 def subset_seed(config: dict[str, Any]) -> int:
     """Of the random subset of test examples that all models of a data set share."""
-    from cdae.seeds import seed_from
+    from cdae.computing.seeds import seed_from
 
     return seed_from(config["base_seed"], config["dataset"], "test subset")

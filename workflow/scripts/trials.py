@@ -20,7 +20,7 @@ class Trial:
     Attributes:
         variant: the inference model, or the start of the annealing.
         n_test: number of test points.
-        make: gives the estimator (a `cdae.sandwich.TwoSided`).
+        make: gives the estimator (a `cdae.estimators.sandwich.TwoSided`).
         facts: what else the table tells of it.
     """
 
@@ -39,11 +39,11 @@ class Trials:
 
     def of(self, model: Any) -> Iterator[Trial]:
         """Every estimator that fits the model."""
-        from cdae import sandwich
+        from cdae.estimators import sandwich
+        from cdae.estimators.paths import CascadePath, PriorPath
+        from cdae.estimators.proposals import PROPOSALS, variance_ratios
+        from cdae.estimators.quadrature import Quadrature
         from cdae.interfaces import Denoises
-        from cdae.paths import CascadePath, PriorPath
-        from cdae.proposals import PROPOSALS, variance_ratios
-        from cdae.quadrature import Quadrature
 
         s, n = self.settings, self.settings["n_points"]
         weighted = s["importance_weighted"]
@@ -69,7 +69,7 @@ class Trials:
         """The guided inference model, fitted on training data."""
         import torch
 
-        from cdae.proposals import Guided, fit_guided
+        from cdae.estimators.proposals import Guided, fit_guided
 
         def fit() -> Arrays:
             generator = trained.generator(self.config, "certify, guided")
@@ -93,10 +93,10 @@ class Trials:
         """Annealed importance sampling with step sizes from a pilot on training examples."""
         import torch
 
-        from cdae import annealing
-        from cdae.paths import SCHEDULES
-        from cdae.sandwich import Annealing
-        from cdae.step_sizes import StepSizes
+        from cdae.estimators import annealing
+        from cdae.estimators.paths import SCHEDULES
+        from cdae.estimators.sandwich import Annealing
+        from cdae.estimators.step_sizes import StepSizes
 
         s = self.settings["annealing"]
         betas = SCHEDULES[schedule](min(N_PILOT_BETAS, s["n_distributions"]))

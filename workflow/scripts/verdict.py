@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cdae.files import read_json, write_text
+from cdae.computing.files import read_json, write_text
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ def use_style() -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write path.svg and path.png, each whole or not at all."""
-    from cdae.files import written_whole
+    from cdae.computing.files import written_whole
 
     for suffix, metadata in [("svg", {"Date": None}), ("png", {"Software": None})]:
         with written_whole(path.with_suffix(f".{suffix}")) as partial:

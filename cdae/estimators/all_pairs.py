@@ -11,15 +11,13 @@ so the estimate is a stochastic lower bound. It costs k M passes through the net
 example. Not here: proposals whose levels depend on one another (`sequential`, `importance`).
 """
 
-from itertools import repeat
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cdae.estimators.proposals import Paper, Proposal, in_blocks, n_levels
 from cdae.gaussian import log_mean_exp, log_normal, log_normal_pairs, standard_normal
 from cdae.interfaces import Cascade
-from cdae.proposals import Paper, Proposal, n_levels
 
 # Constants, because draws and last bits depend on them. All M states of an example and a level are held together.
 BLOCK_STATES = 2_000  # states of one level, of several examples
@@ -50,16 +48,11 @@ def log_likelihood(
     if not isinstance(proposal, Paper):
         raise ValueError(
             f"all pairs: got the proposal {type(proposal).__name__}, expected Paper or Widened, whose levels are "
-            "independent given x_0; use cdae.sequential or cdae.importance for this one"
+            "independent given x_0; use sequential Monte Carlo or importance sampling for this one"
         )
     if n_draws < 1:
         raise ValueError(f"n_draws: got {n_draws}, expected at least 1")
-    expected = (n_levels(model), *x.shape)
-    if true_latents is not None and true_latents.shape != expected:
-        raise ValueError(f"true_latents: got shape {tuple(true_latents.shape)}, expected {expected}; stack x_1 .. x_k")
-    rows = max(1, BLOCK_STATES // n_draws)
-    truths = repeat(None) if true_latents is None else true_latents.split(rows, dim=1)
-    blocks = zip(x.split(rows), truths, strict=False)
+    blocks = in_blocks(model, x, true_latents, max(1, BLOCK_STATES // n_draws))
     return torch.cat([_log_mean_weight(model, part, proposal, n_draws, truth, generator) for part, truth in blocks])
 
 

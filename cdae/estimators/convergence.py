@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cdae.estimators.importance import effective_sample_size
 from cdae.gaussian import log_mean_exp
-from cdae.importance import effective_sample_size
 
 LARGEST_RELATIVE_ERROR = 0.2  # of the density: the log of it is then low by about 0.02 nats
 NEGLIGIBLE_RELATIVE_ERROR = 0.02

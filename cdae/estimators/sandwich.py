@@ -18,12 +18,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cdae import all_pairs, annealing, sequential
+from cdae.estimators import all_pairs, annealing, sequential
+from cdae.estimators.paths import AnnealingPath
+from cdae.estimators.proposals import Proposal, draw_log_weights, log_joint, log_proposal
+from cdae.estimators.step_sizes import StepSizes
 from cdae.gaussian import log_mean_exp
 from cdae.interfaces import Cascade, Weighted
-from cdae.paths import AnnealingPath
-from cdae.proposals import Proposal, draw_log_weights, log_joint, log_proposal
-from cdae.step_sizes import StepSizes
 
 BLOCK_ROWS = 2_000  # draws of several at a time; a constant, because draws depend on it
 

@@ -11,7 +11,8 @@ All of them draw x_i from a normal around a mean that depends on x_0 and on the 
 well: one pass through the network per level serves both. Not here: what is made of the weights (`importance`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -104,6 +105,21 @@ PROPOSALS = {"paper": Paper, "widened": Widened, "renoising": Renoising}  # thos
 
 def n_levels(model: Cascade) -> int:
     return len(model.reconstruction_std)
+
+
+def in_blocks(
+    model: Cascade, x: Float[Tensor, "n dim"], true_latents: Float[Tensor, "k n dim"] | None, n_rows: int
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Up to n_rows examples at a time, with the x_1 .. x_k that generated them where these are known.
+
+    Raises:
+        ValueError: for latents that do not fit x.
+    """
+    expected = (n_levels(model), *x.shape)
+    if true_latents is not None and true_latents.shape != expected:
+        raise ValueError(f"true_latents: got shape {tuple(true_latents.shape)}, expected {expected}; stack x_1 .. x_k")
+    latents = repeat(None) if true_latents is None else true_latents.split(n_rows, dim=1)
+    return zip(x.split(n_rows), latents, strict=False)
 
 
 def variance_ratios(model: Cascade, proposal: Proposal) -> Float[Tensor, "k"]:

@@ -19,8 +19,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cdae.computing.precision import is_reduced, matmul_precision
 from cdae.gaussian import squared_norm, standard_normal
-from cdae.precision import is_reduced, matmul_precision
 
 Densities = Callable[[Tensor], tuple[Tensor, Tensor]]  # latents -> (log start, log end), one value per row, in nats
 

@@ -25,10 +25,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cdae.estimators.hamiltonian import State, evaluate, transition
+from cdae.estimators.paths import AnnealingPath
+from cdae.estimators.step_sizes import StepSizes, check_betas
 from cdae.gaussian import log_mean_exp
-from cdae.hamiltonian import State, evaluate, transition
-from cdae.paths import AnnealingPath
-from cdae.step_sizes import StepSizes, check_betas
 
 PILOT_ACCEPTANCE = 0.72
 PILOT_FIRST_SIZE = 1.0

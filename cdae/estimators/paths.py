@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cdae.estimators.proposals import Proposal, log_joint, log_proposal, propose
 from cdae.gaussian import log_normal, standard_normal
 from cdae.interfaces import Cascade, Decoder
-from cdae.proposals import Proposal, log_joint, log_proposal, propose
 
 SIGMOID_RANGE = 4.0
 

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cdae import parzen
 from cdae.bound import elbo
-from cdae.chunks import examples_at_once
-from cdae.convergence import diagnostics, has_converged
+from cdae.computing.chunks import examples_at_once
 from cdae.data import EvaluationSet
-from cdae.importance import log_importance_weights, log_likelihood
+from cdae.estimators import parzen
+from cdae.estimators.convergence import diagnostics, has_converged
+from cdae.estimators.importance import log_importance_weights, log_likelihood
+from cdae.estimators.markov import Corrupting, markov_bound
 from cdae.interfaces import Bounded, BoundTerms, Estimate, Samples, Tractable, Weighted
-from cdae.markov import Corrupting, markov_bound
 
 Settings = dict[str, Any]
 

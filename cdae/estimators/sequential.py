@@ -11,16 +11,14 @@ their weights; the product of the average weights between resamplings is unbiase
 its log is a stochastic lower bound. Not here: how the proposal is fitted (`proposals`).
 """
 
-from itertools import repeat
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cdae.estimators.importance import effective_sample_size
+from cdae.estimators.proposals import Proposal, in_blocks, n_levels
 from cdae.gaussian import log_mean_exp, log_normal, standard_normal
-from cdae.importance import effective_sample_size
 from cdae.interfaces import Cascade
-from cdae.proposals import Proposal, n_levels
 
 BLOCK_STATES = 2_000  # particles of several examples at a time; a constant, because draws and last bits depend on it
 RESAMPLE_BELOW = 0.5  # effective sample size over the number of particles
@@ -51,16 +49,11 @@ def log_likelihood(
     if proposal.bottom_up:
         raise ValueError(
             f"sequential: got the proposal {type(proposal).__name__}, expected one that draws x_k first (Guided, "
-            "Paper, Widened); use cdae.importance for this one"
+            "Paper, Widened); use importance sampling for this one"
         )
     if n_particles < 1:
         raise ValueError(f"n_particles: got {n_particles}, expected at least 1")
-    expected = (n_levels(model), *x.shape)
-    if true_latents is not None and true_latents.shape != expected:
-        raise ValueError(f"true_latents: got shape {tuple(true_latents.shape)}, expected {expected}; stack x_1 .. x_k")
-    rows = max(1, BLOCK_STATES // n_particles)
-    truths = repeat(None) if true_latents is None else true_latents.split(rows, dim=1)
-    blocks = zip(x.split(rows), truths, strict=False)
+    blocks = in_blocks(model, x, true_latents, max(1, BLOCK_STATES // n_particles))
     return torch.cat([_log_estimate(model, part, proposal, n_particles, truth, generator) for part, truth in blocks])
 
 

@@ -1,0 +1,1 @@
+"""What a computation needs besides mathematics: seeds, devices, precisions, chunks, files."""
