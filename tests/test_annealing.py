@@ -2,53 +2,36 @@
 
 import gc
 import math
-from dataclasses import FrozenInstanceError
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import multivariate_normal
 from torch import Tensor, nn
 
-from baselines.vae import VAE
 from cdae.corruption import NoiseSchedule
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.estimators import annealing, hamiltonian, paths, proposals
-from cdae.estimators.annealing import Annealed, StepSizes
+from cdae.estimators.annealing import StepSizes
 from cdae.estimators.hamiltonian import State, evaluate, transition
 from cdae.estimators.paths import AnnealingPath, CascadePath, PriorPath, linear_schedule, sigmoid_schedule
 from cdae.gaussian import log_normal
 from cdae.model import CDAE
+from tests.annealing_helpers import (
+    GUIDED,
+    PAPER,
+    assert_mean_above,
+    assert_unbiased,
+    both_ways,
+    constant_steps,
+    forward,
+    linear_decoder,
+    pilot,
+    reverse,
+)
 from tests.helpers import assert_mean, finite_variance_cascade, linear_cascade, seeded
 from tests.oracles import factor_model, scalar_cascade
-
-
-def quiet(line: str) -> None:
-    pass
-
-
-forward = partial(annealing.log_weights, progress=quiet)
-reverse = partial(annealing.reverse_log_weights, progress=quiet)
-pilot = partial(annealing.pilot, progress=quiet)
-
-PAPER = proposals.Paper()
-GUIDED = proposals.Guided(torch.tensor([0.7, 0.5]).double(), torch.tensor([0.55, 1.0]).double())
-
-
-def constant_steps(size: float, n_leapfrog: int) -> StepSizes:
-    sizes = torch.full((2,), size, dtype=torch.float64)
-    return StepSizes(linear_schedule(1), sizes, torch.full_like(sizes, torch.nan), n_leapfrog)
-
-
-def both_ways(
-    path: AnnealingPath, x: Tensor, latents: Tensor, betas: Tensor, steps: StepSizes, n_chains: int = 1
-) -> tuple[Annealed, Annealed]:
-    there = forward(path, x, betas, steps, n_chains=n_chains, generator=seeded(1))
-    back = reverse(path, x, latents, betas, steps, n_chains=n_chains, generator=seeded(2))
-    return there, back
-
 
 # Unbiasedness
 
@@ -64,11 +47,6 @@ def relative_weights(
         CascadePath(model, proposal), x, latents, linear_schedule(n_distributions), constant_steps(step_size, 2)
     )
     return np.exp(there.log_weights[0].numpy() - exact), np.exp(back.log_weights[0].numpy() + exact)
-
-
-def assert_unbiased(*weights: np.ndarray) -> None:
-    for w in weights:
-        assert_mean(w, 1.0)
 
 
 @pytest.mark.parametrize("proposal", [PAPER, GUIDED, proposals.Renoising()], ids=["paper", "guided", "renoising"])
@@ -217,10 +195,6 @@ def errors_of_both_bounds(
     return lower.numpy() - exact, upper.numpy() - exact
 
 
-def assert_mean_above(values: np.ndarray, bound: float, n_errors: float) -> None:
-    assert values.mean() > bound + n_errors * values.std(ddof=1) / math.sqrt(len(values)), values.mean()
-
-
 def assert_sandwich(errors: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Both sides hold within 5 standard errors, visibly with the fewest distributions, and every gap beats the last."""
     for lower, upper in errors:
@@ -253,19 +227,6 @@ def test_exact_density_of_a_larger_cascade_lies_between_bounds_that_close():
     errors = [errors_of_both_bounds(path, x, latents, exact, linear_schedule(n), steps, 2) for n in (8, 32, 128)]
     assert_sandwich(errors)
     assert (errors[-1][1] - errors[-1][0]).mean() < 4.0  # 24 nats with 8 distributions
-
-
-def linear_decoder(dim: int, latent_dim: int, std: float) -> tuple[VAE, np.ndarray, np.ndarray]:
-    """A VAE in float64 with x = W z + b + std eps, and W and b."""
-    rng = np.random.default_rng(0)
-    weights, bias = rng.standard_normal((dim, latent_dim)), rng.standard_normal(dim)
-    scale = DataScale(torch.zeros(dim), 1.0, unit_interval=False)
-    model = VAE(scale, latent_dim=latent_dim, hidden_sizes=[], generator=seeded(0)).double()
-    with torch.no_grad():
-        model.decoder[0].weight.copy_(torch.from_numpy(weights))
-        model.decoder[0].bias.copy_(torch.from_numpy(bias))
-        model.log_std.fill_(math.log(std))
-    return model, weights, bias
 
 
 def test_linear_decoder_reaches_its_exact_density_from_the_prior():
@@ -403,126 +364,7 @@ def test_progress_is_told_ten_times_and_memory_does_not_grow():
     assert len(lines) == 10 and "20 of 20" in lines[-1]
 
 
-# Step sizes
-
-
-def test_pilot_sizes_hold_their_acceptance_on_other_points_and_at_other_betas():
-    """Ten betas of the pilot, 60 of the run, a step that shrinks tenfold on the way."""
-    model, _, _ = linear_decoder(dim=30, latent_dim=10, std=0.5)
-    path = PriorPath(model)
-    points, z = model.simulate(200, generator=seeded(21))
-    steps = pilot(path, points[:100], sigmoid_schedule(10), n_leapfrog=5, generator=seeded(22))
-    assert ((steps.acceptance > 0.65) & (steps.acceptance < 0.8)).all()
-    assert steps.sizes[0] > 8 * steps.sizes[-1]
-    there, back = both_ways(path, points[100:], z[100:], sigmoid_schedule(60), steps)
-    for rates in (there.beta_acceptance, back.beta_acceptance):
-        assert rates.min() > 0.5 and rates.max() < 0.95 and 0.6 < rates.mean() < 0.85
-    assert there.chain_acceptance.mean().item() == pytest.approx(there.beta_acceptance.mean().item(), rel=1e-12)
-
-
-def test_step_sizes_between_betas_follow_the_precision():
-    """1 / size^2 is linear in beta, and the pilot's own betas give the pilot's own sizes."""
-    betas = torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64)
-    sizes = (1.0 + 100.0 * betas) ** -0.5
-    steps = StepSizes(betas, sizes, torch.full_like(sizes, 0.7), 5)
-    others = torch.tensor([1.0, 0.25, 0.0, 0.1, 0.6], dtype=torch.float64)
-    torch.testing.assert_close(steps.at(others), (1.0 + 100.0 * others) ** -0.5, rtol=1e-12, atol=0.0)
-
-
-def test_step_sizes_are_frozen():
-    with pytest.raises(FrozenInstanceError):
-        constant_steps(0.5, 2).sizes = torch.ones(2)
-
-
-class Modes:
-    """One dimension, from N(0, 4) to a narrow and a wide normal of equal weight; the data play no part, and Z = 1."""
-
-    coordinate_std = torch.ones((), dtype=torch.float64)
-    modes = torch.tensor([[-2.0, 0.1], [2.0, 1.0]], dtype=torch.float64)
-
-    def draw_start(self, x: Tensor, *, generator: torch.Generator) -> Tensor:
-        return 2.0 * torch.randn(len(x), 1, generator=generator, dtype=torch.float64)
-
-    def log_densities(self, x: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
-        start = log_normal(latents, torch.zeros(1).double(), torch.tensor([2.0]).double())
-        terms = [log_normal(latents, mean[None], std[None]) for mean, std in self.modes]
-        return start, torch.logsumexp(torch.stack(terms), 0) - math.log(2.0)
-
-
-def adaptive_weights(path: AnnealingPath, betas: Tensor, n_rows: int, up: float, down: float) -> np.ndarray:
-    """Every chain's step grows by `up` when it moves and shrinks by `down` when it does not."""
-    generator, x = seeded(23), torch.zeros(n_rows, 1, dtype=torch.float64)
-    densities = partial(path.log_densities, x)
-    state = evaluate(densities, path.draw_start(x, generator=generator))
-    log_weight, size = torch.zeros(n_rows, dtype=torch.float64), torch.full((n_rows, 1), 0.5, dtype=torch.float64)
-    for before, beta in pairwise(betas.tolist()):
-        log_weight = log_weight + (beta - before) * state.log_ratio
-        moved, _ = transition(
-            densities, state, beta=beta, step_size=size, n_leapfrog=1,
-            coordinate_std=path.coordinate_std, generator=generator,
-        )  # fmt: skip
-        size = size * torch.where(moved.latents != state.latents, up, down)
-        state = moved
-    return log_weight.exp().numpy()
-
-
-def test_step_sizes_adapted_inside_the_run_bias_the_weights_upwards():
-    """E[w] = Z = 1 with frozen sizes; with adapted ones the mean weight is above Z, so that no bound would hold."""
-    path, betas, n_rows = Modes(), linear_schedule(200), 4_000
-    steps = constant_steps(0.5, 1)
-    frozen = forward(path, torch.zeros(n_rows, 1).double(), betas, steps, n_chains=1, generator=seeded(23))
-    assert_unbiased(frozen.log_weights[0].exp().numpy())
-    assert_unbiased(adaptive_weights(path, betas, n_rows, up=1.0, down=1.0))
-    assert_mean_above(adaptive_weights(path, betas, n_rows, up=1.02, down=0.98), 1.0, 10.0)
-    assert_mean_above(adaptive_weights(path, betas, n_rows, up=1.1, down=0.8), 1.0, 10.0)
-
-
-# Paths and schedules
-
-
-def test_prior_path_is_the_prior_and_the_joint_density():
-    model, weights, bias = linear_decoder(dim=4, latent_dim=2, std=0.7)
-    x, z = model.simulate(6, generator=seeded(24))
-    start, end = PriorPath(model).log_densities(x, z)
-    prior = multivariate_normal(np.zeros(2)).logpdf(z)
-    likelihood = multivariate_normal(np.zeros(4), 0.49 * np.eye(4)).logpdf(x.numpy() - z.numpy() @ weights.T - bias)
-    np.testing.assert_allclose(start.detach(), prior, rtol=1e-12)
-    np.testing.assert_allclose(end.detach(), prior + likelihood, rtol=1e-12)
-
-
-def test_cascade_path_is_the_inference_model_and_the_joint_density():
-    model, oracle = finite_variance_cascade()
-    x, latents = model.simulate(6, generator=seeded(25))
-    start, end = CascadePath(model, PAPER).log_densities(x, latents)
-    states = torch.cat([x[None], latents]).permute(1, 0, 2).reshape(6, -1).numpy()
-    np.testing.assert_allclose(start, oracle.log_inference(states), rtol=1e-12)
-    np.testing.assert_allclose(end, oracle.log_joint(states), rtol=1e-12)
-    assert CascadePath(model, PAPER).coordinate_std.flatten().tolist() == [0.6, 1.2]
-
-
-@pytest.mark.parametrize("name", paths.SCHEDULES)
-@pytest.mark.parametrize("n", [1, 2, 7, 1_000])
-def test_schedules_increase_from_0_to_1(name, n):
-    betas = paths.SCHEDULES[name](n)
-    assert len(betas) == n + 1 and betas[0] == 0.0 and betas[-1] == 1.0 and (betas.diff() > 0).all()
-    torch.testing.assert_close(betas + betas.flip(0), torch.ones_like(betas))
-
-
-def test_schedules_have_their_shapes():
-    """Equal steps; and sigmoid(4 (2 t / T - 1)), rescaled."""
-    torch.testing.assert_close(linear_schedule(4), torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0], dtype=torch.float64))
-    curve = [1.0 / (1.0 + math.exp(-4.0 * u)) for u in (-1.0, -0.5, 0.0, 0.5, 1.0)]
-    expected = [(c - curve[0]) / (curve[-1] - curve[0]) for c in curve]
-    torch.testing.assert_close(sigmoid_schedule(4), torch.tensor(expected, dtype=torch.float64))
-
-
 # Refusals
-
-
-@pytest.mark.parametrize("name", paths.SCHEDULES)
-def test_no_distributions_are_refused(name):
-    with pytest.raises(ValueError, match="n_distributions: got 0, expected at least 1"):
-        paths.SCHEDULES[name](0)
 
 
 @pytest.mark.parametrize(
@@ -549,19 +391,3 @@ def test_runs_without_chains_or_with_other_latents_are_refused():
         reverse(path, x, latents, *rest, n_chains=0, generator=seeded(0))
     with pytest.raises(ValueError, match="expected 3 rows"):
         reverse(path, x, latents[:, :2], *rest, n_chains=1, generator=seeded(0))
-
-
-@pytest.mark.parametrize("size", [0.0, -1.0, math.nan, math.inf])
-def test_step_sizes_that_are_no_lengths_are_refused(size):
-    with pytest.raises(ValueError, match="expected positive, finite ones"):
-        constant_steps(size, 1)
-
-
-def test_trajectories_without_a_step_are_refused():
-    model, _ = finite_variance_cascade()
-    with pytest.raises(ValueError, match="n_leapfrog: got 0, expected at least 1"):
-        constant_steps(0.5, 0)
-    with pytest.raises(ValueError, match="n_leapfrog: got 0, expected at least 1"):
-        pilot(
-            CascadePath(model, PAPER), torch.zeros(1, 2).double(), linear_schedule(2), n_leapfrog=0, generator=seeded(0)
-        )
