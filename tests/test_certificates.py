@@ -30,8 +30,9 @@ def test_claims(changes, expected):
 
 def table_of(tmp_path, values, indices, bound, rows=(ROW,)):
     path = tmp_path / "record.json"
+    identity = ("mnist", "cdae", 4, 0)
     write_npz(path.with_suffix(".npz"), {"annealed/guided/values": values, "annealed/guided/indices": indices})
-    return certificates([str(path)], [{**RECORD, "rows": list(rows)}], {("mnist", "cdae", 4, 0): bound})
+    return certificates([str(path)], [{**RECORD, "rows": list(rows)}], {identity: bound}, {identity: 1600})
 
 
 def test_the_whole_split_is_the_bound_on_it_plus_the_mean_excess_on_the_subset(tmp_path):

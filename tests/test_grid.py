@@ -116,6 +116,12 @@ def test_certification_does_not_depend_on_cheap_estimators_nor_on_sizes_of_other
         assert grid.certification_config(config, cells["vae"]) == grid.certification_config(changed, cells["vae"])
 
 
+def test_annealing_sizes_are_those_of_the_certified_cells(config):
+    sizes = grid.annealing_sizes(config)
+    assert sizes["digits", "cdae", 3, 0] == 6 and sizes["digits", "vae", None, 0] == 5
+    assert len(sizes) == sum(grid.certified(config, cell) for cell in grid.cells(config))
+
+
 def test_certified_are_cascades_and_vaes_of_the_seeds_named(config):
     config = change(config, "seeds", [0, 1])
     names = {(cell.kind, cell.seed) for cell in grid.cells(config) if grid.certified(config, cell)}

@@ -89,6 +89,7 @@ def certificate(**changes):
     known = {
         "dataset": "mnist", "model": "cdae", "n_levels": 4, "seed": 0, "estimator": "annealed", "variant": "guided",
         "test_nats": 130.0, "test_standard_error_nats": 2.0, "gap_nats": 4.5, "gap_standard_error_nats": 0.25,
+        "n_distributions": 1600,
         "mean_effective_sample_size": 1.0, "claim": "certified", "status": "ok", "reason": "",
     }  # fmt: skip
     return {name: (known | changes).get(name) for name in COLUMNS}
@@ -104,6 +105,7 @@ def test_a_certificate_says_what_is_claimed_or_why_it_failed():
     rows = pd.DataFrame([certificate(), certificate(status="failed", reason="divergence", gap_nats=None)])
     (section,) = both_sides(rows)
     assert section.table["Claim"].tolist() == ["certified", "failed: divergence"]
+    assert section.table["Estimator"].tolist() == ["annealed over 1,600, guided"] * 2
     assert section.table["Gap, simulated"].tolist() == ["4.50 ± 0.25", ""]
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 
 CERTIFIED_NATS_PER_DIM = 0.01  # a gap below it leaves the second decimal of bits per dimension as it is
 COLUMNS = [
-    "dataset", "model", "kind", "n_levels", "seed", "estimator", "variant", "n_importance_samples", "n_points",
+    "dataset", "model", "kind", "n_levels", "seed", "estimator", "variant", "n_importance_samples", "n_distributions",
+    "n_points",
     "mean_nats", "standard_error_nats", "bound_nats", "bound_standard_error_nats", "own_bound_nats",
     "over_own_bound_nats", "over_own_bound_standard_error_nats", "test_nats", "test_standard_error_nats",
     "n_simulated", "simulated_lower_nats", "simulated_upper_nats", "gap_nats", "gap_standard_error_nats", "claim",
@@ -20,25 +21,33 @@ COLUMNS = [
     "largest_variance_ratio", "exact_nats", "excess_nats", "excess_standard_error_nats", "status", "reason",
     "config_sha256", "code_sha256",
 ]  # fmt: skip
-WHOLE_NUMBERS = ["n_levels", "n_importance_samples", "n_points", "n_simulated"]
+WHOLE_NUMBERS = ["n_levels", "n_importance_samples", "n_distributions", "n_points", "n_simulated"]
+Identity = tuple[str, str, int | None, int]  # data set, model, number of levels, seed
 
 
 def certificates(
-    paths: list[str], records: list[dict[str, Any]], own_bounds: dict[tuple[Any, ...], np.ndarray]
+    paths: list[str],
+    records: list[dict[str, Any]],
+    own_bounds: dict[Identity, np.ndarray],
+    n_distributions: dict[Identity, int],
 ) -> pd.DataFrame:
     """One row per estimator of every certified cell.
 
     Args:
         paths: of the records, with the values of each beside it.
-        own_bounds: by (data set, model, number of levels, seed), the model's own bound on every test example.
+        own_bounds: of every model on every test example.
+        n_distributions: that the annealing of every model goes over.
     """
     rows = []
     for path, record in zip(paths, records, strict=True):
         with np.load(Path(path).with_suffix(".npz"), allow_pickle=False) as file:
             arrays = dict(file)
-        bound = own_bounds.get((record["dataset"], record["model"], record["n_levels"], record["seed"]))
+        identity = (record["dataset"], record["model"], record["n_levels"], record["seed"])
+        bound = own_bounds.get(identity)
         for row in record["rows"]:
             found = {**record, **row, "claim": claim(row, record["dim"])}
+            if row["estimator"] == "annealed":
+                found["n_distributions"] = n_distributions[identity]
             key = f"{row['estimator']}/{row['variant']}"
             if bound is not None and f"{key}/values" in arrays:
                 found |= _on_the_whole_split(arrays[f"{key}/values"], arrays[f"{key}/indices"], bound)

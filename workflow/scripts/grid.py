@@ -185,6 +185,16 @@ def certification_config(config: Options, cell: Cell) -> Options:
     return {**training_config(config, cell), "certify": settings}
 
 
+def annealing_sizes(config: Options) -> dict[tuple[str, str, int | None, int], int]:
+    """Distributions that annealing goes over, by (data set, family, number of levels, seed) of every certified cell."""
+    sizes = {}
+    for cell in cells(config):
+        if certified(config, cell):
+            annealing = certification_config(config, cell)["certify"]["annealing"]
+            sizes[cell.dataset, cell.family, cell.n_levels, cell.seed] = annealing["n_distributions"]
+    return sizes
+
+
 def evaluation_config(config: Options, cell: Cell) -> Options:
     """Everything that the evaluation of a cell depends on."""
     return {**training_config(config, cell), "estimators": config["estimators"]}

@@ -132,7 +132,7 @@ def both_sides(certificates: pd.DataFrame) -> Iterator[Section]:
         table = [
             {
                 "Model": label(row),
-                "Estimator": f"{row['estimator'].replace('_', ' ')}, {row['variant']}",
+                "Estimator": f"{_estimator(row)}, {row['variant']}",
                 "Weights": f"{row['n_importance_samples']}",
                 "Points": f"{row['n_points']}",
                 "Mean log weight": _with_error(row, "bound"),
@@ -148,6 +148,11 @@ def both_sides(certificates: pd.DataFrame) -> Iterator[Section]:
             for _, row in group.iterrows()
         ]
         yield Section(dataset, pd.DataFrame(table))
+
+
+def _estimator(row: pd.Series) -> str:
+    name = row["estimator"].replace("_", " ")
+    return name if pd.isna(row["n_distributions"]) else f"{name} over {row['n_distributions']:,}"
 
 
 def _or_blank(value: float) -> str:

@@ -16,6 +16,7 @@ import pandas as pd
 from cdae.computing.files import read_json, write_text
 from cdae.units import bits_per_dim
 from workflow.scripts.certificates import certificates
+from workflow.scripts.grid import annealing_sizes
 from workflow.scripts.job import job
 from workflow.scripts.markup import to_latex, to_markdown
 from workflow.scripts.protocol import card
@@ -56,7 +57,8 @@ def main() -> None:
         summary = summarize(long, values)
         curve = training_curve(records, snapshots)
         diagnosed = diagnostics(records)
-        certified = certificates(args.certificates, [read_json(p) for p in args.certificates], own_bounds(values))
+        both_sided = [read_json(path) for path in args.certificates]
+        certified = certificates(args.certificates, both_sided, own_bounds(values), annealing_sizes(args.config))
         gaps = train_test_gap(records)
         ours = list(sections(summary, curve, certified, gaps))
         datasets = list(dict.fromkeys(long["dataset"]))

@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 
 from workflow.scripts.figures.material import COLORS, PAGE_WIDTH, Material
 
-ESTIMATORS = {
+ESTIMATORS = {  # names with the number of weights and of distributions
     ("exact", "quadrature"): "exact (this model's)",
-    ("importance_weighted", "paper"): "IW-{}, paper",
-    ("importance_weighted", "guided"): "IW-{}, guided",
+    ("importance_weighted", "paper"): "IW-{0:.0f}, paper",
+    ("importance_weighted", "guided"): "IW-{0:.0f}, guided",
     ("all_pairs", "paper"): "all pairs, paper",
     ("sequential", "guided"): "sequential, guided",
-    ("annealed", "guided"): "annealed, guided",
+    ("annealed", "guided"): "annealed over {1:,.0f}, guided",
 }
 GREY = (0.35, 0.35, 0.35)
 SMALLEST_GAP = 1e-3  # nats; smaller and negative ones (noise) are drawn there
@@ -35,11 +35,12 @@ def certified_by_levels(material: Material) -> Figure:
         chosen = cascades[(cascades["estimator"] == estimator) & (cascades["variant"] == variant)]
         chosen = chosen.sort_values("n_levels")
         if len(chosen):
-            name = text.format(f"{chosen['n_importance_samples'].iloc[0]:g}")
+            name = text.format(*chosen[["n_importance_samples", "n_distributions"]].mode().iloc[0])
             _line(left, chosen, chosen["test_nats"], chosen["test_standard_error_nats"], color, name)
             gaps = chosen["gap_nats"].clip(lower=SMALLEST_GAP)
             if estimator != "exact":
                 _line(right, chosen, gaps, None, color, None)
+                _name_other_sizes(right, chosen, gaps, color)
     exact = material.summary.loc[material.summary["estimator"] == "lower_bound", "exact_nats"].dropna()
     if len(exact):
         left.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
@@ -59,6 +60,14 @@ def _own_bound(axes: Axes, summary: pd.DataFrame, cascades: pd.DataFrame) -> Non
     rows = summary[(summary["kind"] == "cdae") & (summary["estimator"] == "lower_bound")]
     rows = rows[rows["model"].isin(cascades["model"])].sort_values("n_levels")
     _line(axes, rows, rows["mean_nats"], rows["standard_error_nats"], COLORS[0], "own bound (Eq. 4)")
+
+
+def _name_other_sizes(axes: Axes, rows: pd.DataFrame, gaps: pd.Series, color: tuple) -> None:
+    """How many distributions a point has that does not have as many as most."""
+    for k, n, gap in zip(rows["n_levels"], rows["n_distributions"], gaps, strict=True):
+        if pd.notna(n) and n != rows["n_distributions"].mode().iloc[0]:
+            text = f"over {n:,.0f}"
+            axes.annotate(text, (k, gap), (4, -2), textcoords="offset points", va="top", fontsize=6.0, color=color)
 
 
 def _line(
