@@ -40,7 +40,7 @@ def certified_by_levels(material: Material) -> Figure:
             gaps = chosen["gap_nats"].clip(lower=SMALLEST_GAP)
             if estimator != "exact":
                 _line(right, chosen, gaps, None, color, None)
-                _name_other_sizes(right, chosen, gaps, color)
+                _name_other_sizes(right, chosen, gaps)
     exact = material.summary.loc[material.summary["estimator"] == "lower_bound", "exact_nats"].dropna()
     if len(exact):
         left.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
@@ -62,12 +62,12 @@ def _own_bound(axes: Axes, summary: pd.DataFrame, cascades: pd.DataFrame) -> Non
     _line(axes, rows, rows["mean_nats"], rows["standard_error_nats"], COLORS[0], "own bound (Eq. 4)")
 
 
-def _name_other_sizes(axes: Axes, rows: pd.DataFrame, gaps: pd.Series, color: tuple) -> None:
+def _name_other_sizes(axes: Axes, rows: pd.DataFrame, gaps: pd.Series) -> None:
     """How many distributions a point has that does not have as many as most."""
     for k, n, gap in zip(rows["n_levels"], rows["n_distributions"], gaps, strict=True):
         if pd.notna(n) and n != rows["n_distributions"].mode().iloc[0]:
             text = f"over {n:,.0f}"
-            axes.annotate(text, (k, gap), (4, -2), textcoords="offset points", va="top", fontsize=6.0, color=color)
+            axes.annotate(text, (k, gap), (6, 0), textcoords="offset points", va="center", fontsize=6.5)
 
 
 def _line(
