@@ -10,15 +10,17 @@ from matplotlib.figure import Figure
 from workflow.scripts.figures.material import COLORS, COLUMN_WIDTH, PAGE_WIDTH, Material
 
 ESTIMATORS = ["lower_bound", "importance_weighted"]
+MARKERS = "os^DvP"  # of the families of cascades, one after another
 
 
 def likelihood_by_levels(material: Material) -> Figure:
     """Lower bound and IW-M of every cascade against k, with the exact value and the VAE for comparison."""
-    figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 2.6))
+    figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 3.0))
     summary = material.summary
     cascades = summary[(summary["kind"] == "cdae") & summary["estimator"].isin(ESTIMATORS)]
+    families = list(dict.fromkeys(cascades["model"]))
     for (model, estimator), rows in cascades.groupby(["model", "estimator"], sort=False):
-        _errorbar(axes, rows, model, estimator, first=model == cascades["model"].iloc[0])
+        _errorbar(axes, rows, model, estimator, position=families.index(model))
     _markov_line(axes, summary)
     _reference_lines(axes, summary)
     n_levels = sorted(cascades["n_levels"].unique())
@@ -27,7 +29,7 @@ def likelihood_by_levels(material: Material) -> Figure:
     axes.set_xlabel("number of levels k")
     axes.set_ylabel("log-likelihood (nats per example)")
     axes.set_title(material.dataset)
-    axes.legend(fontsize=6.5, handlelength=2.2)
+    figure.legend(fontsize=6.0, handlelength=2.0, ncols=2, loc="outside lower center")
     return figure
 
 
@@ -35,14 +37,16 @@ def _label(estimator: str, n_importance_samples: float) -> str:
     return "lower bound" if estimator == "lower_bound" else f"IW-{n_importance_samples:g}"
 
 
-def _errorbar(axes: Axes, rows: pd.DataFrame, model: str, estimator: str, *, first: bool) -> None:
-    """Mean over seeds with two standard errors: of the test points and of the seeds."""
+def _errorbar(axes: Axes, rows: pd.DataFrame, model: str, estimator: str, *, position: int) -> None:
+    """Mean over seeds with two standard errors, of the test points and of the seeds; a line for the first family."""
+    first = position == 0
     seed_var = (rows["seed_std_nats"].fillna(0.0) ** 2) / rows["n_seeds"]
     error = 2.0 * np.sqrt(rows["standard_error_nats"] ** 2 + seed_var)
     color = COLORS[ESTIMATORS.index(estimator)]
     axes.errorbar(
-        rows["n_levels"], rows["mean_nats"], yerr=error, color=color, marker="o" if first else "s", markersize=4,
-        linestyle="-" if first else "none", markerfacecolor=color if first else "white", linewidth=1.2, capsize=2,
+        rows["n_levels"], rows["mean_nats"], yerr=error, color=color, capsize=2,
+        marker=MARKERS[position % len(MARKERS)], markersize=4,
+        linestyle="-" if first else "none", markerfacecolor=color if first else "white", linewidth=1.2,
         label=f"{model}, {_label(estimator, rows['n_importance_samples'].iloc[0])}",
     )  # fmt: skip
 
