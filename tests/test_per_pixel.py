@@ -15,7 +15,6 @@ from cdae.model import CDAE
 from tests.helpers import (
     CDAE_OPTIONS,
     LinearDenoiser,
-    assert_mean,
     assert_moments,
     linear_cascade,
     mutated,
@@ -23,7 +22,6 @@ from tests.helpers import (
     seeded,
     shared_noise,
 )
-from tests.oracles import proposals as oracles
 from workflow.scripts import tabulate
 from workflow.scripts.evaluate import Evaluation
 
@@ -280,62 +278,6 @@ def test_one_level_loss_weighs_every_pixel_by_its_own_variance(name):
     probability = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
     value = module.one_level_loss(POINTS, level, probability, model.reconstruction_std).item()
     assert (value == pytest.approx(written_out(model, POINTS, level, probability), rel=1e-12)) == (name is None)
-
-
-def with_equation_nine(seed: int):
-    """Variances that could come from Eq. 9: rho_{i,j} above c_i."""
-    model, oracle = cascade(seed)
-    added = np.random.default_rng(seed).uniform(0.1, 0.4, (N_LEVELS, DIM))
-    rho = np.sqrt(oracle.corruption_std[:-1, None] ** 2 + added)
-    model.reconstruction_std.copy_(torch.from_numpy(rho))
-    return model, type(oracle)(**(vars(oracle) | {"reconstruction_std": rho}))
-
-
-SHARE, STD = np.array([0.9, 0.5, 0.2, 0.7]), np.array([0.3, 0.5, 1.1, 2.0])
-GUIDED = proposals.Guided(torch.from_numpy(SHARE), torch.from_numpy(STD))
-PROPOSALS = {
-    "paper": (proposals.Paper(), oracles.paper),
-    "widened": (proposals.Widened(), oracles.widened),
-    "renoising": (proposals.Renoising(), oracles.renoising),
-    "guided": (GUIDED, lambda cascade, states: oracles.guided(cascade, states, SHARE, STD)),
-}
-
-
-@pytest.mark.parametrize("name", PROPOSALS)
-def test_log_weights_are_joint_over_proposal(name):
-    model, oracle = with_equation_nine(0)
-    proposal, exact_density = PROPOSALS[name]
-    states = np.random.default_rng(1).standard_normal((6, N_LEVELS + 1, DIM))
-    x, latents = torch.from_numpy(states[:, 0]), torch.from_numpy(states[:, 1:]).permute(1, 0, 2)
-    x_hat = model.denoise(latents)
-    ratio = proposals.log_joint(model, x, latents, x_hat) - proposals.log_proposal(model, proposal, x, latents, x_hat)
-    exact = oracle.log_joint(states.reshape(6, -1)) - exact_density(oracle, states)
-    np.testing.assert_allclose(ratio, exact, rtol=1e-11)
-    if name == "paper":
-        np.testing.assert_allclose(model.log_weights(x, latents), exact, rtol=1e-11)
-
-
-@pytest.mark.parametrize("name", PROPOSALS)
-def test_draws_follow_the_density(name):
-    """(x_i - mean) / std of drawn latents is standard normal, whatever was drawn before it."""
-    model, _ = with_equation_nine(1)
-    proposal = PROPOSALS[name][0]
-    x = POINTS[0].expand(20_000, -1)
-    latents, x_hat = proposals.propose(model, proposal, x, generator=seeded(3))
-    for level in range(1, N_LEVELS + 1):
-        neighbour = level - 1 if proposal.bottom_up else level + 1
-        mean = proposal.mean(model, level, x, x_hat[neighbour - 1] if 1 <= neighbour <= N_LEVELS else None)
-        z = ((latents[level - 1] - mean) / proposal.std(model)[level - 1]).numpy()
-        assert_mean(z, 0.0)
-        assert_mean(z[:, :, None] * z[:, None, :], np.eye(DIM))
-
-
-def test_variance_ratios_are_those_of_the_widest_pixel():
-    model, oracle = with_equation_nine(2)
-    rho, c = oracle.reconstruction_std, oracle.corruption_std
-    expected = [*(rho[1:].max(1) / c[1:-1]) ** 2, (oracle.prior_std.max() / c[-1]) ** 2]
-    np.testing.assert_allclose(proposals.variance_ratios(model, proposals.Paper()), expected, rtol=1e-12)
-    np.testing.assert_allclose(proposals.variance_ratios(model, proposals.Widened())[:-1], 1.0, rtol=1e-12)
 
 
 def test_samples_and_simulated_data_have_the_exact_moments():
