@@ -111,6 +111,7 @@ def fit(
                     snapshot = copy.deepcopy(model)
                     snapshot.refit(training_set.draw(generator=for_snapshots), generator=for_snapshots)
                     on_snapshot(update, snapshot)
+            del x  # before another draw as large as the training set
             _record(history, total.item() / len(batches), update)
             if update >= next_report * n_updates:
                 progress(f"update {update} of {n_updates}: loss {history.loss[-1]:.4g}")
