@@ -109,6 +109,22 @@ def test_a_certificate_says_what_is_claimed_or_why_it_failed():
     assert section.table["Gap, simulated"].tolist() == ["4.50 ± 0.25", ""]
 
 
+@pytest.mark.parametrize(
+    ("mean", "error", "expected"),
+    [
+        (-14.5849, 0.0161, "-14.58 ± 0.02"),
+        (-14.5849, 0.005, "-14.58 ± 0.01"),
+        (-0.0052, 0.00257, "-0.005 ± 0.003"),
+        (1.0, 0.00096, "1.0000 ± 0.0010"),
+        (3.0, 0.0, "3.00"),
+    ],
+)
+def test_an_error_that_is_not_0_does_not_read_0(mean, error, expected):
+    certificates = pd.DataFrame([certificate(gap_nats=mean, gap_standard_error_nats=error)])
+    (section,) = both_sides(certificates)
+    assert section.table["Gap, simulated"].tolist() == [expected]
+
+
 def gap(**changes):
     known = {"dataset": "mnist", "model": "cdae", "n_levels": 4, "gap_nats": 3.0, "gap_standard_error_nats": 0.5}
     return {name: (known | changes).get(name) for name in GAP_COLUMNS}

@@ -74,7 +74,7 @@ def check(config: Options) -> None:
         _check_known("certify.overrides", name, dict.fromkeys(models, ""))
     _check_results_dir(Path(config["results_dir"]))
     if config.get("device") == "cuda":
-        from cdae.computing import device
+        from cdae.computing import device  # torch takes a second to import
 
         device.choose("cuda")
 

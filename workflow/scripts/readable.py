@@ -3,6 +3,7 @@
 Published figures stand in a file of their own, since they belong to other models and other protocols.
 """
 
+import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -120,9 +121,9 @@ def _train_minus_test(gaps: pd.DataFrame) -> dict[str, str]:
     """
     found = {}
     for name, rows in gaps.assign(Model=[label(row) for _, row in gaps.iterrows()]).groupby("Model", sort=False):
-        found[name] = f"{rows['gap_nats'].mean():.2f} ± {rows['gap_standard_error_nats'].mean():.2f}"
+        found[name] = _estimate(rows["gap_nats"].mean(), rows["gap_standard_error_nats"].mean())
         if len(rows) > 1:
-            found[name] += f" [{rows['gap_nats'].std(ddof=1):.2f}]"
+            found[name] += f" [{_error(rows['gap_nats'].std(ddof=1))}]"
     return found
 
 
@@ -162,7 +163,19 @@ def _or_blank(value: float) -> str:
 def _with_error(row: pd.Series, name: str) -> str:
     """mean ± standard error; nothing where it is unknown."""
     value, error = row[f"{name}_nats"], row[f"{name}_standard_error_nats"]
-    return "" if pd.isna(value) else f"{value:.2f} ± {error:.2f}"
+    return "" if pd.isna(value) else _estimate(value, error)
+
+
+def _estimate(mean: float, standard_error: float) -> str:
+    """mean ± standard error, with as many decimals; the mean alone where it has no error."""
+    error = _error(standard_error)
+    decimals = len(error.partition(".")[2])
+    return f"{mean:.{decimals}f} ± {error}" if standard_error else f"{mean:.2f}"
+
+
+def _error(value: float) -> str:
+    """Two decimals, or as many as its first digit needs: an error that is not 0 does not read 0."""
+    return f"{value:.2f}" if not 0.0 < value < 0.005 else f"{value:.{math.ceil(-math.log10(value))}f}"
 
 
 def main_rows(group: pd.DataFrame) -> pd.DataFrame:
@@ -196,9 +209,9 @@ def _value(row: pd.Series) -> str:
     """mean ± standard error [seed spread], or that it failed."""
     if row["n_seeds"] == 0:
         return "failed"
-    text = f"{row['mean_nats']:.2f} ± {row['standard_error_nats']:.2f}"
+    text = _estimate(row["mean_nats"], row["standard_error_nats"])
     if pd.notna(row["seed_std_nats"]):
-        text += f" [{row['seed_std_nats']:.2f}]"
+        text += f" [{_error(row['seed_std_nats'])}]"
     if abs(row["median_nats"] - row["mean_nats"]) > HEAVY_TAIL_NATS:
         text += f", median {row['median_nats']:.2f}"
     if row["n_failed"]:
