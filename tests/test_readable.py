@@ -117,6 +117,7 @@ def test_a_certificate_says_what_is_claimed_or_why_it_failed():
         (-0.0052, 0.00257, "-0.005 ± 0.003"),
         (1.0, 0.00096, "1.0000 ± 0.0010"),
         (3.0, 0.0, "3.00"),
+        (-0.002, 0.03, "0.00 ± 0.03"),
     ],
 )
 def test_an_error_that_is_not_0_does_not_read_0(mean, error, expected):

@@ -170,7 +170,7 @@ def _estimate(mean: float, standard_error: float) -> str:
     """mean ± standard error, with as many decimals; the mean alone where it has no error."""
     error = _error(standard_error)
     decimals = len(error.partition(".")[2])
-    return f"{mean:.{decimals}f} ± {error}" if standard_error else f"{mean:.2f}"
+    return f"{mean:z.{decimals}f} ± {error}" if standard_error else f"{mean:z.2f}"  # z: no minus before 0.00
 
 
 def _error(value: float) -> str:
