@@ -157,7 +157,7 @@ def _estimator(row: pd.Series) -> str:
 
 
 def _or_blank(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.2f}"
+    return "" if pd.isna(value) else f"{value:z.2f}"
 
 
 def _with_error(row: pd.Series, name: str) -> str:
