@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from cdae.data import TrainingSet
 from cdae.gaussian import log_normal_full, standard_normal
-from cdae.interfaces import SampleSet
+from cdae.interfaces import SampleSet, SampleVariant
 
 SINGULAR = 1e-10  # share of a dimension's variance that the dimensions before it must leave unexplained
 
@@ -59,7 +59,7 @@ class TrainingSamplesControl(nn.Module):
         """The model's own number of examples where it has one, else `n_samples`, or all where there are fewer."""
         n = n_samples if self.n_samples is None else self.n_samples
         chosen = torch.randperm(len(self.values), generator=generator, device=self.values.device)[:n]
-        yield SampleSet("training examples", self.values[chosen])
+        yield SampleSet(SampleVariant(source="training examples"), self.values[chosen])
 
 
 class ExactGaussian(nn.Module, ABC):
@@ -100,7 +100,7 @@ class ExactGaussian(nn.Module, ABC):
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         noise = standard_normal(self.mean, n_samples, len(self.mean), generator=generator)
-        yield SampleSet("sample", (self.mean + noise @ self.factor.T).float())
+        yield SampleSet(SampleVariant(source="sample"), (self.mean + noise @ self.factor.T).float())
 
 
 def isotropic(covariance: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:

@@ -19,7 +19,7 @@ from cdae.computing.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.gaussian import squared_norm, standard_normal
-from cdae.interfaces import DivergenceError, SampleSet
+from cdae.interfaces import DivergenceError, SampleSet, SampleVariant
 
 # Rows of a batch: walkback's vary in number, and bfloat16 products keep buffers of every size that they have seen.
 BATCH_MULTIPLE = 32
@@ -132,7 +132,7 @@ class DAE(nn.Module):
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """States of n_samples chains after each of `chain_steps`, by start (data, noise) and by kind of chain."""
-        for kind, step in [("sampling", self.step), ("mean-only", self.mean_step)]:
+        for last_step, step in [("sample", self.step), ("mean", self.mean_step)]:
             for origin in ("data", "noise"):
                 if origin == "data":
                     start = self.starts[torch.arange(n_samples, device=self.starts.device) % len(self.starts)]
@@ -143,7 +143,7 @@ class DAE(nn.Module):
                     x = step(x, generator=generator)
                     if n_steps in self.chain_steps:
                         distance = (squared_norm(x - start).mean() / x.shape[1]).sqrt().item()
-                        yield SampleSet(f"{kind} from {origin}, {n_steps} steps", x, n_steps, distance)
+                        yield SampleSet(SampleVariant(last_step, origin, n_steps), x, distance)
 
     def _sample_around(self, mean: Tensor, *, generator: torch.Generator) -> Tensor:
         return mean + self.reconstruction_std * standard_normal(mean, *mean.shape, generator=generator)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cdae.data import TrainingSet
-from cdae.interfaces import SampleSet
+from cdae.interfaces import SampleSet, SampleVariant
 
 MAX_ITERATIONS = 10  # 10,000 centres of 50,000 images hardly move after five
 BLOCK_ROWS = 256  # examples per block of distances; a constant for equal results
@@ -81,4 +81,4 @@ class KMeansControl(nn.Module):
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """All centres, whatever n_samples is."""
-        yield SampleSet("centres", self.centres)
+        yield SampleSet(SampleVariant(source="centres"), self.centres)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from cdae.computing.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.gaussian import log_normal, standard_normal
-from cdae.interfaces import SampleSet
+from cdae.interfaces import SampleSet, SampleVariant
 
 MAX_ITERATIONS = 30  # 100 components of 50,000 images of 784 pixels: about 1.2 CPU seconds each
 SMALLEST_SHARE = 1e-6  # of the pooled variance, added to variances of data without levels
@@ -92,7 +92,7 @@ class MixtureControl(nn.Module):
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         chosen = torch.multinomial(self.log_weight.exp(), n_samples, replacement=True, generator=generator)
         noise = standard_normal(self.mean, n_samples, self.mean.shape[1], generator=generator)
-        yield SampleSet("sample", (self.mean[chosen] + self.std[chosen] * noise).float())
+        yield SampleSet(SampleVariant(source="sample"), (self.mean[chosen] + self.std[chosen] * noise).float())
 
 
 def added_variance(training_set: TrainingSet) -> float:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cdae.data import TrainingSet
 from cdae.datasets.arrays import read_array
-from cdae.interfaces import SampleSet
+from cdae.interfaces import SampleSet, SampleVariant
 
 
 class SampleFile(nn.Module):
@@ -38,4 +38,4 @@ class SampleFile(nn.Module):
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """The first n_samples rows of the file, or all where there are fewer."""
-        yield SampleSet("file", self.values[:n_samples])
+        yield SampleSet(SampleVariant(source="file"), self.values[:n_samples])

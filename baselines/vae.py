@@ -17,7 +17,7 @@ from cdae.computing.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.denoiser import DataScale, mlp
 from cdae.gaussian import kl_normal, log_normal, standard_normal
-from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
+from cdae.interfaces import BoundTerms, DivergenceError, SampleSet, SampleVariant
 
 RECONSTRUCTIONS = ("isotropic", "per_pixel")
 
@@ -151,6 +151,6 @@ class VAE(nn.Module):
         z = standard_normal(self.log_std, n_samples, self.latent_dim, generator=generator)
         with torch.no_grad():
             mean = torch.cat([self.decode(part) for part in z.split(EXAMPLES)])
-        yield SampleSet("last step mean", mean)
+        yield SampleSet(SampleVariant("mean"), mean)
         noise = standard_normal(mean, *mean.shape, generator=generator)
-        yield SampleSet("last step sample", mean + self.std().detach() * noise)
+        yield SampleSet(SampleVariant("sample"), mean + self.std().detach() * noise)

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 
 from bench.goals import written
 from bench.report import Row
-from workflow.scripts.figures.material import COLORS, COLUMN_WIDTH, save, use_style
+from workflow.figures.style import COLORS, COLUMN_WIDTH, save, use_style
 
 LARGEST = 4.0  # times `reach`; anything further is drawn here, with its number beside it
 SMALLEST = 0.1

@@ -14,9 +14,9 @@ from bench.goals import Measured, written
 from bench.timing import all_cpu_seconds
 from bench.workbench import Images, Workbench, load_images
 from cdae.computing.files import read_json, write_json
-from workflow.scripts.compare import machine
-from workflow.scripts.duration import probe_seconds
-from workflow.scripts.job import use_one_thread_deterministically
+from workflow.grid.machine import kind as machine
+from workflow.grid.machine import probe_seconds
+from workflow.jobs.process import use_one_thread_deterministically
 
 RESULTS, REFERENCE = Path("results/bench"), Path("results/reference/bench")
 TABLE, MACHINE = "bench.csv", "machine.json"

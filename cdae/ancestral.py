@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cdae.computing.chunks import EXAMPLES
 from cdae.gaussian import standard_normal
-from cdae.interfaces import Cascade, SampleSet
+from cdae.interfaces import Cascade, SampleSet, SampleVariant
 
 
 def path(
@@ -51,5 +51,5 @@ def sample_sets(model: Cascade, x_k: Float[Tensor, "n dim"], *, generator: torch
     x_1 = mean = x_k
     for state in path(model, x_k, generator=generator):  # without keeping the path, which would fill the memory
         x_1, mean = mean, state
-    yield SampleSet("last step mean", mean)
-    yield SampleSet("last step sample", sample_around(model, mean, x_1, generator=generator))
+    yield SampleSet(SampleVariant("mean"), mean)
+    yield SampleSet(SampleVariant("sample"), sample_around(model, mean, x_1, generator=generator))

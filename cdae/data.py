@@ -149,24 +149,26 @@ class TrainingSet:
 def load_training_set(path: str | Path) -> TrainingSet:
     """The training split of a prepared file; nothing else in it is read."""
     with np.load(path, allow_pickle=False) as file:
-        n_levels = int(file["n_intensity_levels"]) or None
-        return TrainingSet(torch.from_numpy(file["train"]), n_levels, bool(file["unit_interval"]))
+        n_intensity_levels = int(file["n_intensity_levels"]) or None
+        return TrainingSet(torch.from_numpy(file["train"]), n_intensity_levels, bool(file["unit_interval"]))
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """What evaluation reads: the test split on its continuous scale, and both held-out splits as Parzen wants them.
+    """What evaluation reads: examples on their continuous scale, and pixels as Parzen wants them.
+
+    The examples are the test split, unless training examples take its place (`seen_examples`).
 
     Attributes:
-        test: (n, dim), dequantized once and for all.
-        test_pixels, validation_pixels: without dequantization; levels divided by L - 1.
-        log_density: exact log density of the test examples in nats, float64; None where unknown.
+        examples: (n, dim), dequantized once and for all.
+        pixels, validation_pixels: without dequantization; levels divided by L - 1.
+        log_density: exact log density of the examples in nats, float64; None where unknown.
         bandwidth_unit: 1 for data in [0, 1], else the pooled standard deviation of the training data.
         training: the training split, for estimators with numbers to fit.
     """
 
-    test: Float[Tensor, "n dim"]
-    test_pixels: Float[Tensor, "n dim"]
+    examples: Float[Tensor, "n dim"]
+    pixels: Float[Tensor, "n dim"]
     validation_pixels: Float[Tensor, "v dim"]
     log_density: Float[Tensor, "n"] | None
     bandwidth_unit: float
@@ -176,19 +178,19 @@ class EvaluationSet:
         """The same examples on a device; the exact log density stays where results are put beside it."""
         return replace(
             self,
-            test=self.test.to(device),
-            test_pixels=self.test_pixels.to(device),
+            examples=self.examples.to(device),
+            pixels=self.pixels.to(device),
             validation_pixels=self.validation_pixels.to(device),
             training=self.training.to(device),
         )
 
     def split_sizes(self) -> dict[str, int]:
         """Number of examples of every split."""
-        return dict(zip(SPLITS, map(len, (self.training, self.validation_pixels, self.test)), strict=True))
+        return dict(zip(SPLITS, map(len, (self.training, self.validation_pixels, self.examples)), strict=True))
 
-    def random_test_subset(self, n_points: int, *, seed: int) -> Int[Tensor, "n"]:
-        """Indices of random test examples, sorted; with the same seed a larger subset holds the smaller ones."""
-        order = torch.randperm(len(self.test), generator=torch.Generator().manual_seed(seed))
+    def random_subset(self, n_points: int, *, seed: int) -> Int[Tensor, "n"]:
+        """Indices of random examples, sorted; with the same seed a larger subset holds the smaller ones."""
+        order = torch.randperm(len(self.examples), generator=torch.Generator().manual_seed(seed))
         return order[:n_points].sort().values
 
 

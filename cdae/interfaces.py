@@ -6,7 +6,7 @@ methods that the model has. Not here: any computation. Imports nothing of ours.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -34,24 +34,65 @@ class BoundTerms:
 
 
 @dataclass(frozen=True)
-class SampleSet:
-    """Samples of one variant of a model's sampler, with what is known of the chain that made them."""
+class SampleVariant:
+    """Which of the samples that a model can give these are.
 
-    variant: str
+    Attributes:
+        last_step: "mean" if the last step, or every step of a chain, shows the mean of its distribution; "sample" if it
+            draws from it.
+        chain_start: "data" or "noise" for states of a Markov chain; None for direct sampling.
+        n_chain_steps: steps from the start of the chain; None for direct sampling.
+        source: where samples come from that no sampler made, such as "training examples".
+    """
+
+    last_step: Literal["mean", "sample"] = "sample"
+    chain_start: Literal["data", "noise"] | None = None
+    n_chain_steps: int | None = None
+    source: str | None = None
+
+    @property
+    def words(self) -> str:
+        """The variant in a few words, as tables name it."""
+        if self.source is not None:
+            return self.source
+        if self.chain_start is not None:
+            kind = "mean-only" if self.last_step == "mean" else "sampling"
+            return f"{kind} from {self.chain_start}, {self.n_chain_steps} steps"
+        return f"last step {self.last_step}"
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """Samples of one variant of a model's sampler."""
+
+    variant: SampleVariant
     values: Float[Tensor, "n dim"]
-    n_steps: int | None = None  # Markov chain steps; None for direct sampling
     rms_distance_to_start: float | None = None  # root mean square over pixels and chains; None without a start
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Per-example values of one estimator, in nats, and the test examples (by index) that they belong to."""
+    """Per-example values of one estimator, in nats, and the examples (by index) that they belong to.
 
-    variant: str
+    Attributes:
+        samples: which of the model's samples the values were made from; None where they were made from none.
+        converged: whether importance weights agree; None where there are none.
+        mean_terms: the mean of every term of a bound, in nats, by its name.
+        diagnostics: what else the estimator says of itself.
+    """
+
     values: Float[Tensor, "n"]
     indices: Int[Tensor, "n"]
+    samples: SampleVariant | None = None
     n_importance_samples: int | None = None
-    diagnostics: dict[str, Any] = field(default_factory=dict)
+    converged: bool | None = None
+    mean_terms: dict[str, float] = field(default_factory=dict)
+    diagnostics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def variant(self) -> str:
+        """What tells this estimate from the estimator's others, in words; empty where it is the only one."""
+        return "" if self.samples is None else self.samples.words
 
 
 @runtime_checkable
@@ -155,6 +196,22 @@ class Samples(Protocol):
     """Can be sampled, possibly in several labelled variants."""
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]: ...
+
+
+@runtime_checkable
+class Chained(Protocol):
+    """Is sampled by a Markov chain that starts from data or from noise."""
+
+    def step(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n dim"]: ...
+
+    def noise_starts(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]: ...
+
+
+@runtime_checkable
+class Simulates(Protocol):
+    """Gives examples together with the latents that made them, so that upper bounds can be computed too."""
+
+    def simulate(self, n_samples: int, *, generator: torch.Generator) -> tuple[Tensor, Tensor]: ...
 
 
 @runtime_checkable

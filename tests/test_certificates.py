@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from workflow.scripts.certificates import certificates, claim, tightest
 
 from cdae.computing.files import write_npz
-from workflow.scripts.certificates import certificates, claim, tightest
 
 ROW = {
     "estimator": "annealed", "variant": "guided", "status": "ok", "reason": "", "n_importance_samples": 1,

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from workflow.scripts.parts import Parts
 
 from baselines.registry import model_class
 from cdae import checkpoint
@@ -15,7 +16,6 @@ from cdae.data import load_training_set, prepare
 from cdae.datasets.registry import loader
 from workflow.scripts import trained
 from workflow.scripts.certify import Certification
-from workflow.scripts.parts import Parts
 
 CDAE = {
     "kind": "cdae", "n_levels": 2, "conditioned": False, "schedule": "geometric", "first_std": 0.25, "last_std": 4.0,

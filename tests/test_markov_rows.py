@@ -4,6 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from workflow.scripts.readable import sections
+from workflow.scripts.summary import summarize
+from workflow.scripts.train_test_gap import train_test_gap
 
 from cdae import checkpoint
 from cdae.data import EvaluationSet, TrainingSet, prepare
@@ -13,10 +16,7 @@ from cdae.estimators.markov import markov_bound
 from tests.helpers import linear_cascade, seeded
 from tests.test_readable import CERTIFICATES, CURVE, GAPS, row
 from workflow.scripts.evaluate import Evaluation
-from workflow.scripts.readable import sections
-from workflow.scripts.summary import summarize
 from workflow.scripts.tabulate import bound_terms, diagnostics, long_form, own_bounds, per_example_values
-from workflow.scripts.train_test_gap import train_test_gap
 
 OPTIONS = {
     "kind": "cdae", "n_levels": 3, "conditioned": False, "schedule": "geometric", "first_std": 0.25, "last_std": 4.0,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from workflow.scripts.protocol import card
 
 from workflow.scripts import grid
-from workflow.scripts.protocol import card
 from workflow.scripts.tabulate import claim
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config/smoke.yaml").read_text())

@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-
 from workflow.scripts.certificates import COLUMNS
 from workflow.scripts.markup import to_latex, to_markdown
 from workflow.scripts.readable import both_sides, published_sections, sections

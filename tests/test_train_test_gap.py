@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from cdae.training_examples import on_training_examples
+from workflow.scripts.train_test_gap import COLUMNS, train_test_gap
 
 from cdae import checkpoint
 from cdae.data import EvaluationSet, TrainingSet, load_evaluation_set, prepare
 from cdae.datasets.registry import loader
-from cdae.training_examples import on_training_examples
 from tests.helpers import mutated, seeded
 from workflow.scripts import evaluate
 from workflow.scripts import train_test_gap as module
 from workflow.scripts.evaluate import Evaluation
-from workflow.scripts.train_test_gap import COLUMNS, train_test_gap
 
 LEVELS = TrainingSet(torch.arange(60, dtype=torch.uint8).reshape(30, 2), 256, unit_interval=True)
 ESTIMATORS = {

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from baselines.registry import MODELS
 from cdae.datasets.registry import LOADERS
-from workflow.scripts import duration, grid
-from workflow.scripts.closure import code_sha256
+from workflow.grid import cells as grid
+from workflow.grid import duration, products
+from workflow.grid.check import check
+from workflow.grid.code_hash import code_sha256
 
 if len(workflow.overwrite_configfiles) > 1:
     sys.exit("config: got several --configfile, expected one: a configuration is complete in itself")
 try:
-    grid.check(config)
+    check(config)
 except ValueError as error:
     sys.exit(f"config: {error}")
 
@@ -27,24 +29,6 @@ shell.prefix(
 RESULTS = config["results_dir"].rstrip("/")
 CELLS = {(cell.dataset, cell.model, str(cell.seed)): cell for cell in grid.cells(config)}
 HELD = []  # open files, which would be closed if nothing referred to them
-TABLES = [
-    "log_likelihood.csv",
-    "summary.csv",
-    "summary.md",
-    "summary.tex",
-    "published.md",
-    "bound_terms.csv",
-    "levels.csv",
-    "train_test_gap.csv",
-    "certificates.csv",
-    "certificates.md",
-    "training_curve.csv",
-    "diagnostics.csv",
-]
-FIGURES_BY_KIND = {
-    "cdae": ["likelihood_by_levels", "bound_terms", "chain_from_prior", "reconstructions"],
-    "dae": ["parzen_by_chain_steps"],
-}
 
 
 wildcard_constraints:
@@ -100,8 +84,8 @@ def evaluation_code(wildcards):
     return code_sha256("workflow.scripts.evaluate", [MODELS[cell_of(wildcards).kind]])
 
 
-def tracking_code(wildcards):
-    return code_sha256("workflow.scripts.track", [MODELS[cell_of(wildcards).kind]])
+def snapshots_code(wildcards):
+    return code_sha256("workflow.scripts.evaluate_snapshots", [MODELS[cell_of(wildcards).kind]])
 
 
 def certification_code(wildcards):
@@ -130,8 +114,8 @@ def records(suffix):
 
 def snapshot_records():
     """One file of every cell that keeps snapshots of its training."""
-    tracked = [cell for cell in CELLS.values() if grid.snapshots(config, cell)]
-    return [cell.path(f"{RESULTS}/snapshots", ".json") for cell in tracked]
+    kept = [cell for cell in CELLS.values() if grid.snapshots(config, cell)]
+    return [cell.path(f"{RESULTS}/snapshots", ".json") for cell in kept]
 
 
 def certificates(suffix):
@@ -145,15 +129,14 @@ def training_records():
 
 
 def tables():
-    return [f"{RESULTS}/tables/{name}" for name in TABLES]
+    return [f"{RESULTS}/tables/{name}" for name in products.TABLES]
 
 
 def figure_names():
-    kinds = {cell.kind for cell in CELLS.values()}
-    tracked = ["by_updates"] if snapshot_records() else []
-    tracked += ["certified_by_levels"] if certificates(".json") else []
-    by_kind = [name for kind in FIGURES_BY_KIND if kind in kinds for name in FIGURES_BY_KIND[kind]]
-    return ["samples", "parzen_bars", *by_kind, *tracked]
+    targets = {MODELS[cell.kind] for cell in CELLS.values()}
+    return products.figures(
+        targets, has_snapshots=bool(snapshot_records()), has_certificates=bool(certificates(".json"))
+    )
 
 
 def figures():
@@ -193,7 +176,7 @@ def opening_message():
     jobs = [
         (job.rule.name, job.wildcards.dataset, job.wildcards.model, job.wildcards.seed)
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("train", "evaluate", "track", "certify")
+        if job.rule.name in ("train", "evaluate", "evaluate_snapshots", "certify")
     ]
     committed = Path("results/reference") / Path(RESULTS).name / "seconds.csv"
     return duration.message(jobs, committed, workflow.cores)

@@ -8,7 +8,7 @@ rule tabulate:
         published="results/reference/published.csv",
     output:
         report(
-            multiext(f"{RESULTS}/tables/", *TABLES),
+            multiext(f"{RESULTS}/tables/", *products.TABLES),
             category="Tables",
         ),
     log:

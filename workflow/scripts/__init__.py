@@ -1,1 +1,1 @@
-"""Entry points of the pipeline, one per rule, and what they share."""
+"""Doors: one script per rule, which parses its arguments, calls one function and writes what that returns."""

@@ -3,7 +3,10 @@
 import argparse
 from pathlib import Path
 
-from workflow.scripts.job import job
+from workflow.figures.drawers import DRAWERS
+from workflow.figures.material import load
+from workflow.figures.style import save, use_style
+from workflow.jobs.process import job
 
 
 def main() -> None:
@@ -16,26 +19,10 @@ def main() -> None:
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
     with job():
-        import matplotlib as mpl
-
-        mpl.use("agg")
-        from workflow.scripts.figures import certified, chains, likelihood, material, parzen, pictures
-
-        drawers = {
-            "likelihood_by_levels": likelihood.likelihood_by_levels,
-            "by_updates": likelihood.by_updates,
-            "certified_by_levels": certified.certified_by_levels,
-            "bound_terms": likelihood.bound_terms,
-            "samples": pictures.samples,
-            "chain_from_prior": pictures.chain_from_prior,
-            "reconstructions": pictures.reconstructions,
-            "parzen_bars": parzen.parzen_bars,
-            "parzen_by_chain_steps": chains.parzen_by_chain_steps,
-        }
-        material.use_style()
-        content = material.load(args.dataset, args.tables, args.data, args.pictures)
+        use_style()
+        material = load(args.dataset, args.tables, args.data, args.pictures)
         for name in args.figures:
-            material.save(drawers[name](content), args.output_dir / name)
+            save(DRAWERS[name](material), args.output_dir / name)
 
 
 if __name__ == "__main__":

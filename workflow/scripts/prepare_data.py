@@ -2,8 +2,9 @@
 
 import argparse
 import json
+from pathlib import Path
 
-from workflow.scripts.job import job
+from workflow.jobs.process import job
 
 
 def main() -> None:
@@ -11,13 +12,12 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--loader", required=True)
     parser.add_argument("--options", required=True, type=json.loads, help="keywords of the loader, as JSON")
-    parser.add_argument("--output", required=True)
+    parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
     with job():
-        from cdae.data import prepare
-        from cdae.datasets.registry import loader
+        from workflow.jobs import preparation  # here: torch must find the process set up
 
-        prepare(loader(args.loader)(**args.options), args.name, args.output)
+        preparation.run(args.name, args.loader, args.options, args.output)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,28 @@
+"""The figures by name, each a function from a `Material` to a matplotlib figure."""
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from workflow.figures.bound_terms import bound_terms
+from workflow.figures.certified_by_levels import certified_by_levels
+from workflow.figures.chain_from_prior import chain_from_prior
+from workflow.figures.likelihood_by_levels import likelihood_by_levels
+from workflow.figures.material import Material
+from workflow.figures.parzen_bars import parzen_bars
+from workflow.figures.parzen_by_chain_steps import parzen_by_chain_steps
+from workflow.figures.reconstructions import reconstructions
+from workflow.figures.samples import samples
+from workflow.figures.snapshots import snapshots
+
+DRAWERS: dict[str, Callable[[Material], Figure]] = {
+    "samples": samples,
+    "parzen_bars": parzen_bars,
+    "likelihood_by_levels": likelihood_by_levels,
+    "bound_terms": bound_terms,
+    "chain_from_prior": chain_from_prior,
+    "reconstructions": reconstructions,
+    "parzen_by_chain_steps": parzen_by_chain_steps,
+    "snapshots": snapshots,
+    "certified_by_levels": certified_by_levels,
+}

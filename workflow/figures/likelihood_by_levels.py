@@ -1,0 +1,68 @@
+"""Lower bound and IW-M of every cascade against the number of levels."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from workflow.figures.material import Material
+from workflow.figures.style import COLORS, COLUMN_WIDTH, color
+from workflow.tables.estimators import CARDS
+
+ESTIMATORS = ["lower_bound", "importance_weighted"]
+MARKERS = "os^DvP"  # of the families of cascades, one after another
+
+
+def likelihood_by_levels(material: Material) -> Figure:
+    """Lower bound and IW-M of every cascade against k, with the exact value and the VAE for comparison."""
+    figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 3.0))
+    summary = material.summary
+    cascades = summary[(summary["kind"] == "cdae") & summary["estimator"].isin(ESTIMATORS)]
+    families = list(dict.fromkeys(cascades["model"]))
+    for (model, estimator), rows in cascades.groupby(["model", "estimator"], sort=False):
+        _errorbar(axes, rows, model, estimator, position=families.index(model))
+    _markov_line(axes, summary)
+    _reference_lines(axes, summary)
+    n_levels = sorted(cascades["n_levels"].unique())
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(n_levels, [f"{k:g}" for k in n_levels])
+    axes.set_xlabel("number of levels k")
+    axes.set_ylabel("log-likelihood (nats per example)")
+    axes.set_title(material.dataset)
+    figure.legend(fontsize=6.0, handlelength=2.0, ncols=2, loc="outside lower center")
+    return figure
+
+
+def _errorbar(axes: Axes, rows: pd.DataFrame, model: str, estimator: str, *, position: int) -> None:
+    """Mean over seeds with two standard errors, of the test points and of the seeds; a line for the first family."""
+    first = position == 0
+    seed_var = (rows["seed_std_nats"].fillna(0.0) ** 2) / rows["n_seeds"]
+    error = 2.0 * np.sqrt(rows["standard_error_nats"] ** 2 + seed_var)
+    mark = CARDS[estimator].marks[""]
+    axes.errorbar(
+        rows["n_levels"], rows["mean_nats"], yerr=error, color=color(mark.color), capsize=2,
+        marker=MARKERS[position % len(MARKERS)], markersize=4,
+        linestyle="-" if first else "none", markerfacecolor=color(mark.color) if first else "white", linewidth=1.2,
+        label=f"{model}, {mark.label.format(**rows.iloc[0])}",
+    )  # fmt: skip
+
+
+def _markov_line(axes: Axes, summary: pd.DataFrame) -> None:
+    """The bound of the other model that the first cascade's denoiser makes."""
+    rows = summary[(summary["estimator"] == "markov_bound") & (summary["n_seeds"] > 0)]
+    if len(rows):
+        rows, mark = rows[rows["model"] == rows["model"].iloc[0]], CARDS["markov_bound"].marks[""]
+        style = {"color": color(mark.color), "alpha": 0.6, "linewidth": 1.0, "label": mark.label}
+        axes.plot(rows["n_levels"], rows["mean_nats"], "--", **style)
+
+
+def _reference_lines(axes: Axes, summary: pd.DataFrame) -> None:
+    """The exact log density of the data where it is known, and the VAE's IW-M."""
+    exact = summary.loc[summary["estimator"] == "lower_bound", "exact_nats"].dropna()
+    if len(exact):
+        axes.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
+    vae = summary[(summary["kind"] == "vae") & (summary["estimator"] == "importance_weighted")]
+    for _, row in vae.iterrows():
+        label = CARDS["importance_weighted"].marks[""].label.format(**row)
+        axes.axhline(row["mean_nats"], color=COLORS[2], linewidth=1.0, linestyle=":", label=f"{row['model']}, {label}")

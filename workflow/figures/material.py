@@ -1,0 +1,49 @@
+"""What the figures of one data set are drawn from: its share of the tables, and the pictures kept by each cell."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workflow.tables.identity import read_csv
+
+TABLES = ("summary", "bound_terms", "diagnostics", "levels", "snapshots", "certificates")
+
+
+@dataclass(frozen=True)
+class Material:
+    """One data set's share of the tables, by their names, and its pictures by model, in the order of the grid.
+
+    Attributes:
+        pictures: model -> array name -> array, as evaluation kept them.
+        test: real examples (n, dim); image_shape: () where they are no images.
+    """
+
+    dataset: str
+    summary: pd.DataFrame
+    bound_terms: pd.DataFrame
+    diagnostics: pd.DataFrame
+    levels: pd.DataFrame
+    snapshots: pd.DataFrame
+    certificates: pd.DataFrame
+    pictures: dict[str, dict[str, np.ndarray]]
+    test: np.ndarray
+    image_shape: tuple[int, ...]
+
+    @property
+    def is_images(self) -> bool:
+        return bool(self.image_shape)
+
+
+def load(dataset: str, tables: Path, data: Path, picture_files: list[Path]) -> Material:
+    """The material of one data set, from finished tables and the files of its cells."""
+    frames = {name: read_csv(tables / f"{name}.csv") for name in TABLES}
+    shares = {name: frame[frame["dataset"] == dataset] for name, frame in frames.items()}
+    with np.load(data, allow_pickle=False) as file:
+        test, image_shape = file["test_continuous"], tuple(file["image_shape"].tolist())
+    pictures = {}
+    for path in picture_files:
+        with np.load(path, allow_pickle=False) as file:
+            pictures[path.parent.name] = dict(file)
+    return Material(dataset, **shares, pictures=pictures, test=test, image_shape=image_shape)

@@ -1,0 +1,28 @@
+"""Test examples corrupted at every level of the deepest cascade, and what its denoiser makes of them."""
+
+from matplotlib.figure import Figure
+
+from workflow.figures.material import Material
+from workflow.figures.panels import N_SMALL_POINTS, cascades, empty_panels, row_title, show
+
+N_RECONSTRUCTED = 3
+
+
+def reconstructions(material: Material) -> Figure:
+    """Corrupted test examples and what the denoiser makes of them, at every level of the deepest cascade."""
+    model, arrays = max(cascades(material).items(), key=lambda item: len(item[1]["noisy"]))
+    n_levels, n_shown = len(arrays["noisy"]), N_RECONSTRUCTED if material.is_images else 1
+    figure, grid = empty_panels(2 * n_shown, n_levels + 1)
+    for i in range(n_shown):
+        chosen = slice(i, i + 1) if material.is_images else slice(N_SMALL_POINTS)
+        show(grid[2 * i, 0], arrays["clean"][chosen], material, 1)
+        for level in range(n_levels):
+            show(grid[2 * i, level + 1], arrays["noisy"][level, chosen], material, 1)
+            show(grid[2 * i + 1, level + 1], arrays["reconstructed"][level, chosen], material, 1)
+        row_title(grid[2 * i, 1], "$x_i$", makes_room=True)
+        row_title(grid[2 * i + 1, 1], "$r(x_i)$", makes_room=True)
+    grid[0, 0].set_title("$x_0$", fontsize=6)
+    for level in range(n_levels):
+        grid[0, level + 1].set_title(f"$i$ = {level + 1}", fontsize=6)
+    figure.suptitle(f"{material.dataset}, {model}: test examples corrupted and denoised at every level")
+    return figure

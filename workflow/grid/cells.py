@@ -1,0 +1,111 @@
+"""The cells of the grid: what the configuration unfolds into, and what the jobs of each of them depend on."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from baselines.registry import MODELS
+from cdae.datasets.registry import AVAILABILITY
+from workflow.grid.methods import offers
+
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (data set, model, seed) of the grid; `model` names the folder, `family` the row of the tables."""
+
+    dataset: str
+    model: str
+    family: str
+    kind: str
+    n_levels: int | None
+    seed: int
+
+    def path(self, folder: str, suffix: str) -> str:
+        return f"{folder}/{self.dataset}/{self.model}/{self.seed}{suffix}"
+
+
+def cells(config: Options) -> list[Cell]:
+    """All cells, by data set, then model in the order of the configuration, then seed."""
+    found = []
+    for dataset in config["datasets"]:
+        for family, options in config["models"].items():
+            for n_levels in options.get("n_levels", [None]):
+                model = family if n_levels is None else f"{family}-k{n_levels}"
+                for seed in options.get("seeds", config["seeds"]):
+                    found.append(Cell(dataset, model, family, options["kind"], n_levels, seed))
+    return found
+
+
+def dataset_options(config: Options, dataset: str) -> Options:
+    """Keywords of a data set's loader; those that read downloaded files are told where to look."""
+    options = dict(config["datasets"][dataset])
+    if options.pop("loader") in AVAILABILITY and "data_root" in config:
+        options["data_root"] = config["data_root"]
+    return options
+
+
+def training_config(config: Options, cell: Cell) -> Options:
+    """Everything that the training of a cell depends on, as plain sorted types."""
+    model = dict(config["models"][cell.family])
+    model.pop("seeds", None)
+    if cell.n_levels is not None:
+        model["n_levels"] = cell.n_levels
+    return {
+        "base_seed": config["base_seed"],
+        "dataset": cell.dataset,
+        "model": cell.model,
+        "family": cell.family,
+        "seed": cell.seed,
+        "options": model,
+    } | ({"device": config["device"]} if "device" in config else {})
+
+
+def snapshots(config: Options, cell: Cell) -> list[int]:
+    """Numbers of updates after which a cell's bounds are computed on the way through training."""
+    return config["models"][cell.family].get("training", {}).get("snapshots", [])
+
+
+def certified(config: Options, cell: Cell) -> bool:
+    """Whether both sides of a cell's likelihood are estimated: where this is asked for, and the model can simulate."""
+    if "certify" not in config or not offers(MODELS[cell.kind], "Simulates"):
+        return False
+    settings = config["certify"]
+    return cell.seed in settings["seeds"] and cell.dataset in settings.get("datasets", config["datasets"])
+
+
+def certification_config(config: Options, cell: Cell) -> Options:
+    """Everything that the certification of a cell depends on; a model's own sizes replace those for all."""
+    settings = {key: value for key, value in config["certify"].items() if key not in ("seeds", "datasets", "overrides")}
+    own = config["certify"].get("overrides", {}).get(cell.model, {})
+    settings["n_points"] = own.get("n_points", settings["n_points"])
+    n_distributions = own.get("n_distributions", settings["annealing"]["n_distributions"])
+    settings["annealing"] = {**settings["annealing"], "n_distributions": n_distributions}
+    return {**training_config(config, cell), "certify": settings}
+
+
+def evaluation_config(config: Options, cell: Cell) -> Options:
+    """Everything that the evaluation of a cell depends on."""
+    return {**training_config(config, cell), "estimators": config["estimators"]}
+
+
+def canonical(value: Any) -> str:
+    """One text for one value: the form in which configurations are passed on and hashed."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def config_sha256(config: Options, cell: Cell, job_config: Callable[[Options, Cell], Options]) -> str:
+    """Hash of everything in the configuration that the numbers of a cell's job depend on.
+
+    Args:
+        job_config: `evaluation_config` or `certification_config`.
+    """
+    return sha256({**job_config(config, cell), "dataset_options": config["datasets"][cell.dataset]})
+
+
+def sha256(value: Any) -> str:
+    """Hash of the canonical form of a value."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()

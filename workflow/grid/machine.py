@@ -1,0 +1,33 @@
+"""The machine that a run is on: its kind, its speed, and the one run that may write to a results folder."""
+
+import hashlib
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+
+def kind() -> dict[str, str]:
+    """What decides floating-point results: the processor's kind and the versions of the libraries that compute."""
+    cpu = Path("/proc/cpuinfo")
+    fields = dict.fromkeys(("vendor_id", "cpu family", "model", "model name", "flags"), "")
+    for line in cpu.read_text().splitlines() if cpu.is_file() else []:
+        key, _, value = (part.strip() for part in line.partition(":"))
+        if key in fields:
+            fields[key] = value
+    flags = hashlib.sha256(fields.pop("flags").encode()).hexdigest()[:16]
+    software = {"torch": version("torch"), "numpy": np.__version__, "system": platform.system()}
+    return {"processor": " ".join([platform.machine(), *fields.values()]), "processor_flags_sha256": flags, **software}
+
+
+def probe_seconds() -> float:
+    """CPU seconds of a fixed piece of work, the best of five."""
+    a = np.random.default_rng(0).random((1_500, 1_500), dtype=np.float32)
+    seconds = []
+    for _ in range(5):
+        start = time.process_time()
+        a @ a
+        seconds.append(time.process_time() - start)
+    return min(seconds)

@@ -1,0 +1,45 @@
+"""The tables and figures that a run makes, by name: the one list that rules, comparison and tests read."""
+
+from workflow.grid.methods import offers
+
+TABLES = (
+    "log_likelihood.csv",
+    "summary.csv",
+    "summary.md",
+    "summary.tex",
+    "published.md",
+    "bound_terms.csv",
+    "levels.csv",
+    "train_test_gap.csv",
+    "certificates.csv",
+    "certificates.md",
+    "snapshots.csv",
+    "diagnostics.csv",
+)
+ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES = "always", "with snapshots", "with certificates"
+FIGURES = {  # a figure is drawn always, with a stage, or if a model has the methods of a Protocol of `cdae.interfaces`
+    "samples": ALWAYS,
+    "parzen_bars": ALWAYS,
+    "likelihood_by_levels": "Layered",
+    "bound_terms": "Layered",
+    "chain_from_prior": "Layered",
+    "reconstructions": "Layered",
+    "parzen_by_chain_steps": "Chained",
+    "snapshots": WITH_SNAPSHOTS,
+    "certified_by_levels": WITH_CERTIFICATES,
+}
+COMMITTED_FIGURES = ("likelihood_by_levels", "snapshots", "parzen_bars", "certified_by_levels")  # in results/reference
+
+
+def figures(targets: set[str], *, has_snapshots: bool, has_certificates: bool) -> list[str]:
+    """Names of the figures of a grid.
+
+    Args:
+        targets: "module:class" of its models.
+    """
+    stages = {ALWAYS: True, WITH_SNAPSHOTS: has_snapshots, WITH_CERTIFICATES: has_certificates}
+    return [
+        name
+        for name, condition in FIGURES.items()
+        if stages.get(condition) or (condition not in stages and any(offers(target, condition) for target in targets))
+    ]

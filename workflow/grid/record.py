@@ -1,0 +1,174 @@
+"""What a job writes of its cell and the tables read: one record per cell and stage, with typed rows.
+
+Jobs and tables both know this file, and neither knows the other. It imports nothing of ours.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A cell, as the tables name it.
+
+    Attributes:
+        model: the model's name in the configuration, or that of another model made of it.
+        kind: the sort of model, such as "cdae" or "control".
+        n_levels: k of a cascade; None for other models.
+    """
+
+    dataset: str
+    model: str
+    kind: str
+    n_levels: int | None
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One estimate on test data: a mean over examples in nats, its standard error, and the exact value beside it.
+
+    Attributes:
+        variant: what tells the estimate from others of the same estimator, in words.
+        status: "ok" or "failed"; then `reason` says why.
+        exact_nats: mean log density of the data at the same examples; None where it is unknown.
+        excess_nats: mean paired excess over the exact value.
+    """
+
+    estimator: str
+    variant: str = ""
+    status: str = "ok"
+    reason: str = ""
+    n_importance_samples: int | None = None
+    n_points: int | None = None
+    mean_nats: float | None = None
+    standard_error_nats: float | None = None
+    exact_nats: float | None = None
+    excess_nats: float | None = None
+    excess_standard_error_nats: float | None = None
+    converged: bool | None = None
+
+    @property
+    def key(self) -> str:
+        """The name of the estimate's per-example values."""
+        return f"{self.estimator}/{self.variant}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRow(Row):
+    """An estimate of an evaluation.
+
+    Attributes:
+        model_suffix: what the model's name is followed by where the estimate belongs to another model made of it.
+        last_step, chain_start, n_chain_steps: of the samples, where the estimate was made from some.
+        model_exact_nats: the mean where it is the model's own density in closed form.
+        mean_terms: mean of every term of a bound, in nats.
+    """
+
+    model_suffix: str = ""
+    last_step: str | None = None
+    chain_start: str | None = None
+    n_chain_steps: int | None = None
+    model_exact_nats: float | None = None
+    mean_terms: dict[str, float] = field(default_factory=dict)
+    diagnostics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateRow(Row):
+    """An estimate of a certification, with both sides on data that the model has simulated.
+
+    Attributes:
+        n_distributions: that annealing went over; None for other estimators.
+        bound_nats: mean log weight on test data, which is a bound without an average of weights.
+        gap_nats: mean of upper minus lower bound on simulated data.
+        largest_variance_ratio: of a transition's variance to the inference model's.
+    """
+
+    n_distributions: int | None = None
+    bound_nats: float | None = None
+    bound_standard_error_nats: float | None = None
+    n_simulated: int | None = None
+    simulated_lower_nats: float | None = None
+    simulated_upper_nats: float | None = None
+    gap_nats: float | None = None
+    gap_standard_error_nats: float | None = None
+    mean_effective_sample_size: float | None = None
+    mean_log_weight_std: float | None = None
+    mean_relative_error: float | None = None
+    mean_slope: float | None = None
+    mean_pareto_k: float | None = None
+    largest_variance_ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class SeenExamples:
+    """An estimate on training examples."""
+
+    n_points: int
+    mean_nats: float
+    standard_error_nats: float
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What is known level by level, i = 1 .. k: c_i, rho_{i-1}, and the denoiser's mean squared error per dimension."""
+
+    corruption_std: list[float] = field(default_factory=list)
+    reconstruction_std: list[float] = field(default_factory=list)
+    mse_train: list[float] = field(default_factory=list)
+    mse_test: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRecord:
+    """The evaluation of one cell, at the end of its training or at a snapshot on the way.
+
+    Attributes:
+        n_updates: gradient steps until then; None for a model that is not trained by them.
+        n_intensity_levels: of the data; None for real values.
+        seen_examples: by estimator, what it gives on training examples.
+    """
+
+    identity: Identity
+    dim: int
+    n_intensity_levels: int | None
+    split_sizes: dict[str, int]
+    rows: list[EvaluationRow]
+    levels: Levels
+    seen_examples: dict[str, SeenExamples]
+    n_updates: int | None = None
+    config_sha256: str = ""
+    code_sha256: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        parts = {
+            "identity": Identity(**value["identity"]),
+            "rows": [EvaluationRow(**row) for row in value["rows"]],
+            "levels": Levels(**value["levels"]),
+            "seen_examples": {name: SeenExamples(**seen) for name, seen in value["seen_examples"].items()},
+        }
+        return cls(**value | parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificationRecord:
+    """The certification of one cell."""
+
+    identity: Identity
+    dim: int
+    rows: list[CertificateRow]
+    config_sha256: str = ""
+    code_sha256: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        rows = [CertificateRow(**row) for row in value["rows"]]
+        return cls(**value | {"identity": Identity(**value["identity"]), "rows": rows})

@@ -1,0 +1,165 @@
+"""Both sides of log p(x) of one trained model, by every estimator that fits it: a lower bound on test data, and the gap
+between lower and upper bound on data that the model has generated itself.
+
+All numbers are kept in parts as they are made: an interrupted job goes on where it was when it is run again.
+"""
+
+import hashlib
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cdae import checkpoint
+from cdae.computing.files import read_json, write_json, write_npz
+from cdae.data import load_evaluation_set
+from cdae.estimators.convergence import diagnostics, has_converged, pareto_k
+from cdae.gaussian import log_mean_exp
+from cdae.interfaces import Simulates
+from workflow.grid.record import CertificateRow, CertificationRecord
+from workflow.jobs.cell import CellJob
+from workflow.jobs.parts import Arrays, Parts
+from workflow.jobs.process import is_failure_of_the_machine, reason, use_one_thread_deterministically
+from workflow.jobs.statistics import beside_exact, mean_and_error
+from workflow.jobs.trials import Trial, Trials
+
+CHUNK_POINTS = 50  # of one batch; a constant, because results depend on it
+
+
+def run(
+    config: dict[str, Any],
+    hashes: dict[str, str],
+    data: Path,
+    weights: Path,
+    training: Path,
+    record: Path,
+    values: Path,
+) -> None:
+    """Certify, and write the record and the per-example values.
+
+    Args:
+        hashes: config_sha256 and code_sha256.
+        training: the record of training; if it failed, one row fails with its reason.
+    """
+    use_one_thread_deterministically()
+    identity = [json.dumps(config, sort_keys=True), hashes["code_sha256"], weights.read_bytes().hex()]
+    parts = Parts(record.with_suffix(".parts"), hashlib.sha256("".join(identity).encode()).hexdigest())
+    certification = Certification(CellJob(config), data, parts)
+    trained = read_json(training)
+    if trained["status"] == "ok":
+        certification.run(weights)
+    else:
+        certification.fail("all", trained["reason"])
+    write_npz(values, certification.values)
+    write_json(record, certification.record(**hashes).to_json())
+    parts.remove()
+
+
+class Certification:
+    """The rows and per-example values of one cell, as they are made."""
+
+    def __init__(self, cell: CellJob, data: str | Path, parts: Parts):
+        self.cell, self.settings, self.parts = cell, cell.config["certify"], parts
+        self.data = load_evaluation_set(data).to(cell.device)
+        self.rows: list[CertificateRow] = []
+        self.values: Arrays = {}
+
+    def run(self, weights: str | Path) -> None:
+        """Load the model, simulate data from it, and run every estimator on either."""
+        model = self.cell.build(self.data.training).to(self.cell.device)
+        checkpoint.load(model, weights)
+        model.requires_grad_(False)
+        assert isinstance(model, Simulates), "the grid certifies no other"
+        n = self.settings["n_points"]
+        simulated = model.simulate(n, generator=self.cell.generator("certify, simulated data"))
+        for trial in Trials(self.cell, self.data, self.parts).of(model):
+            self.attempt(trial, simulated)
+
+    def attempt(self, trial: Trial, simulated: tuple[Tensor, Tensor]) -> None:
+        """Run one estimator; its own failure becomes a row, and the others go on."""
+        try:
+            self.estimate(trial, simulated)
+        except Exception as error:
+            if is_failure_of_the_machine(error):
+                raise
+            traceback.print_exc()
+            self.fail(trial.name, reason(error), trial.variant)
+
+    def fail(self, name: str, why: str, variant: str = "") -> None:
+        self.rows.append(CertificateRow(estimator=name, variant=variant, status="failed", reason=why))
+
+    def estimate(self, trial: Trial, simulated: tuple[Tensor, Tensor]) -> None:
+        """One estimator on test data, and from both sides on simulated data."""
+        estimator, label = trial.make(), f"{trial.name}, {trial.variant}"
+        indices = self.data.random_subset(trial.n_test, seed=self.cell.subset_seed())
+        test, (x, latents) = self.data.examples[indices], simulated
+
+        def forward(points: slice, generator: torch.Generator) -> Tensor:
+            return estimator.log_weights(test[points], generator=generator)
+
+        def below(points: slice, generator: torch.Generator) -> Tensor:
+            return estimator.log_weights(x[points], generator=generator)
+
+        def above(points: slice, generator: torch.Generator) -> Tensor:
+            return estimator.upper_bound(x[points], latents[..., points, :], generator=generator)[None]
+
+        self.add(
+            trial,
+            indices,
+            self.in_parts(f"{label}, test", len(test), forward),
+            self.in_parts(f"{label}, simulated, lower", len(x), below),
+            self.in_parts(f"{label}, simulated, upper", len(x), above)[0],
+        )
+
+    def add(self, trial: Trial, indices: Tensor, forward: Tensor, below: Tensor, upper: Tensor) -> None:
+        """The row of one estimator, from its log weights on test and simulated data and its upper bound."""
+        values, bound, lower, k = log_mean_exp(forward), forward.mean(0), log_mean_exp(below), pareto_k(forward)
+        known = self.data.log_density
+        bound_nats, bound_error = mean_and_error(bound)
+        gap_nats, gap_error = mean_and_error(upper - lower)
+        row = CertificateRow(
+            estimator=trial.name,
+            variant=trial.variant,
+            n_importance_samples=len(forward),
+            n_distributions=trial.n_distributions,
+            **beside_exact(values, None if known is None else known[indices]),
+            bound_nats=bound_nats,
+            bound_standard_error_nats=bound_error,
+            n_simulated=len(upper),
+            simulated_lower_nats=lower.mean().item(),
+            simulated_upper_nats=upper.mean().item(),
+            gap_nats=gap_nats,
+            gap_standard_error_nats=gap_error,
+            converged=has_converged(forward, k, upper - lower),
+            **diagnostics(forward),
+            mean_pareto_k=None if k.isnan().all() else k.nanmean().item(),
+            largest_variance_ratio=trial.largest_variance_ratio,
+        )
+        self.rows.append(row)
+        kept = {"values": values, "bound": bound, "indices": indices, "lower": lower, "upper": upper}
+        self.values |= {f"{row.key}/{what}": tensor.numpy() for what, tensor in kept.items()}
+
+    def in_parts(self, label: str, n_points: int, compute: Callable[[slice, torch.Generator], Tensor]) -> Tensor:
+        """Log weights of all points, some points at a time, each time with random numbers of their own."""
+        starts, weights = range(0, n_points, CHUNK_POINTS), []
+        for start in starts:
+            rows, begun = slice(start, min(start + CHUNK_POINTS, n_points)), time.monotonic()
+            purpose = f"certify, {label}, {start}"
+            generator = self.cell.generator(purpose)
+            part = self.parts.get(purpose, lambda r=rows, g=generator: {"log_weights": compute(r, g).cpu().numpy()})
+            weights.append(torch.from_numpy(part["log_weights"]))
+            seconds = time.monotonic() - begun
+            print(f"{label}: points {start + 1} to {rows.stop} of {n_points}, {seconds:.0f} s", file=sys.stderr)
+        return torch.cat(weights, dim=1)
+
+    def record(self, **hashes: str) -> CertificationRecord:
+        """All that the tables need to know of the cell but the per-example values."""
+        return CertificationRecord(
+            identity=self.cell.identity, dim=self.data.examples.shape[1], rows=self.rows, **hashes
+        )

@@ -1,0 +1,217 @@
+"""The evaluation of one cell: every estimator that fits its model, as rows, per-example values and pictures.
+
+An estimator that raises, or whose lower bound lies above the exact value, makes a row with status "failed" and its
+reason; the other rows stand.
+"""
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from cdae import checkpoint
+from cdae.computing.files import read_json, write_json, write_npz
+from cdae.data import load_evaluation_set
+from cdae.estimators.catalogue import ESTIMATORS, estimators_for
+from cdae.interfaces import Estimate, Layered, Samples
+from cdae.seen_examples import with_seen_examples
+from workflow.grid.record import EvaluationRecord, EvaluationRow, Levels, SeenExamples
+from workflow.jobs import pictures
+from workflow.jobs.cell import CellJob
+from workflow.jobs.process import is_failure_of_the_machine, reason, use_one_thread_deterministically
+from workflow.jobs.statistics import beside_exact, mean_and_error
+
+N_SEEN_EXAMPLES = 1_000  # at most, on which a bound or an exact density is computed too
+
+
+def run(
+    config: dict[str, Any],
+    hashes: dict[str, str],
+    data: Path,
+    weights: Path,
+    training: Path,
+    record: Path,
+    values: Path,
+    shown: Path,
+) -> None:
+    """Evaluate, and write the record, the per-example values and the pictures.
+
+    Args:
+        hashes: config_sha256 and code_sha256.
+        training: the record of training; if it failed, every row fails with its reason.
+        shown: file of the pictures.
+    """
+    use_one_thread_deterministically()
+    trained = read_json(training)
+    evaluation = Evaluation(CellJob(config), data)
+    if trained["status"] == "ok":
+        evaluation.run(weights)
+    else:
+        evaluation.fail_all(trained["reason"])
+    write_npz(values, evaluation.values)
+    write_npz(shown, evaluation.pictures)
+    n_updates = trained.get("n_updates", [None])[-1]
+    write_json(record, evaluation.record(n_updates=n_updates, **hashes).to_json())
+
+
+def run_at_snapshots(config: dict[str, Any], data: Path, snapshots: Path, record: Path) -> None:
+    """Evaluate the states that training kept on its way, and write a list of records.
+
+    Random numbers are those of the finished model's evaluation, so differences along the way are paired.
+    """
+    use_one_thread_deterministically()
+    records = []
+    for n_updates, state in checkpoint.load_snapshots(snapshots).items():
+        evaluation = Evaluation(CellJob(config), data)
+        model = evaluation.build()
+        model.load_state_dict(state)
+        evaluation.measure(model, [name for name in evaluation.estimators() if ESTIMATORS[name].on_snapshots])
+        records.append(evaluation.record(n_updates=n_updates).to_json())
+    write_json(record, records)
+
+
+class Evaluation:
+    """The rows, values and pictures of one cell, as they are made."""
+
+    def __init__(self, cell: CellJob, data: str | Path):
+        self.cell = cell
+        self.data = load_evaluation_set(data).to(cell.device)
+        self.rows: list[EvaluationRow] = []
+        self.values: dict[str, np.ndarray] = {}
+        self.pictures: pictures.Pictures = {}
+        self.levels = Levels()
+        self.seen_examples: dict[str, SeenExamples] = {}
+
+    def run(self, weights: str | Path) -> None:
+        """Load the model, run all of its estimators, and keep pictures."""
+        model = self.build()
+        checkpoint.load(model, weights)
+        self.measure(model, self.estimators())
+        for name in [name for name in self.estimators() if ESTIMATORS[name].on_training_examples]:
+            self.attempt(f"{name} on training examples", lambda name=name: self.estimate_on_seen(name, model))
+        if isinstance(model, Samples):
+            self.attempt("pictures of samples", lambda: self.picture_samples(model))
+        if isinstance(model, Layered):
+            self.attempt("pictures of levels", lambda: self.picture_levels(model))
+
+    def estimators(self) -> list[str]:
+        """Those that run on this model, of those that are configured."""
+        return [name for name in estimators_for(self.cell.model_class) if name in self.cell.config["estimators"]]
+
+    def build(self) -> nn.Module:
+        """The untrained model, on its device."""
+        return self.cell.build(self.data.training).to(self.cell.device)
+
+    def measure(self, model: nn.Module, estimators: list[str]) -> None:
+        """The given estimators, and what is known level by level."""
+        for name in estimators:
+            self.attempt(name, lambda name=name: self.estimate(name, model))
+        if isinstance(model, Layered):
+            self.attempt("levels", lambda: self.measure_levels(model))
+
+    def attempt(self, name: str, action: Callable[[], None]) -> None:
+        """Run one part of the evaluation; its own failure becomes a row, and the other parts go on."""
+        try:
+            with torch.no_grad():
+                action()
+        except Exception as error:
+            if is_failure_of_the_machine(error):
+                raise
+            traceback.print_exc()
+            self.fail(name, reason(error))
+
+    def fail(self, name: str, why: str, **fields: Any) -> None:
+        suffix = ESTIMATORS[name].model_suffix if name in ESTIMATORS else ""
+        self.rows.append(EvaluationRow(estimator=name, model_suffix=suffix, status="failed", reason=why, **fields))
+
+    def fail_all(self, why: str) -> None:
+        """Training failed: every estimator that would have run gets a row that says so."""
+        for name in self.estimators():
+            self.fail(name, why)
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """The settings of one estimator, and the seed of the random test points that all models share."""
+        return {**self.cell.config["estimators"][name], "subset_seed": self.cell.subset_seed()}
+
+    def estimate(self, name: str, model: nn.Module) -> None:
+        """The rows of one estimator."""
+        generator = self.cell.generator(name)
+        for estimate in ESTIMATORS[name].estimate(model, self.data, self.settings(name), generator=generator):
+            self.add(name, estimate)
+
+    def add(self, name: str, estimate: Estimate) -> None:
+        """A row with the mean and its standard error, beside the exact value at the same points where it is known."""
+        values, indices = estimate.values.cpu(), estimate.indices.cpu()
+        facts: dict[str, Any] = {
+            "variant": estimate.variant,
+            "n_importance_samples": estimate.n_importance_samples,
+        }
+        if estimate.samples is not None:
+            facts["last_step"] = estimate.samples.last_step
+            facts["chain_start"] = estimate.samples.chain_start
+            facts["n_chain_steps"] = estimate.samples.n_chain_steps
+        known = self.data.log_density
+        try:
+            statistics = beside_exact(values, None if known is None else known[indices])
+        except ArithmeticError as error:
+            self.fail(name, reason(error), n_points=len(values), **facts)
+            return
+        row = EvaluationRow(
+            estimator=name,
+            model_suffix=ESTIMATORS[name].model_suffix,
+            **facts,
+            **statistics,
+            model_exact_nats=statistics["mean_nats"] if name == "exact" else None,
+            converged=estimate.converged,
+            mean_terms=estimate.mean_terms,
+            diagnostics=estimate.diagnostics,
+        )
+        self.rows.append(row)
+        self.values[row.key] = values.numpy()
+        self.values[f"{row.key}/indices"] = indices.numpy()
+
+    def estimate_on_seen(self, name: str, model: nn.Module) -> None:
+        """The mean of one estimator over training examples, the same ones for every model of the data set."""
+        data = with_seen_examples(self.data, N_SEEN_EXAMPLES, generator=self.cell.seen_examples_generator())
+        generator = self.cell.generator(f"{name} on training examples")
+        (estimate,) = ESTIMATORS[name].estimate(model, data, self.settings(name), generator=generator)
+        if not estimate.values.isfinite().all():
+            raise ArithmeticError(f"{int((~estimate.values.isfinite()).sum())} values not finite")
+        self.seen_examples[name] = SeenExamples(len(estimate.values), *mean_and_error(estimate.values))
+
+    def picture_samples(self, model: Samples) -> None:
+        dim = self.data.examples.shape[1]
+        self.pictures |= pictures.of_samples(model, dim, generator=self.cell.generator("pictures"))
+
+    def picture_levels(self, model: Layered) -> None:
+        generator = self.cell.generator("pictures of levels")
+        self.pictures |= pictures.of_levels(model, self.data.examples, generator=generator)
+
+    def measure_levels(self, model: Layered) -> None:
+        """Errors of the denoiser on either split (of the training split as many examples) and variances, by level."""
+        generator = self.cell.generator("levels")
+        seen = self.data.training.draw(generator=generator)[: len(self.data.examples)]
+        self.levels = Levels(
+            corruption_std=model.corruption_std[1:].tolist(),
+            reconstruction_std=model.pooled_reconstruction_std.tolist(),
+            mse_train=model.level_mse(seen, generator=generator).tolist(),
+            mse_test=model.level_mse(self.data.examples, generator=generator).tolist(),
+        )
+
+    def record(self, n_updates: int | None = None, **hashes: str) -> EvaluationRecord:
+        """All that the tables need to know of the cell but the per-example values."""
+        return EvaluationRecord(
+            identity=self.cell.identity,
+            dim=self.data.examples.shape[1],
+            n_intensity_levels=self.data.training.n_intensity_levels,
+            split_sizes=self.data.split_sizes(),
+            rows=self.rows,
+            levels=self.levels,
+            seen_examples=self.seen_examples,
+            n_updates=n_updates,
+            **hashes,
+        )

@@ -1,0 +1,52 @@
+"""What every job does alike: one thread, one clear line on an error, and the line between two sorts of failure.
+
+A cell's own failure (training that diverges, an estimator's error) is a result and is recorded. A failure of the
+machine (disk, memory) is not: the job fails, and the next run of the pipeline repeats it.
+"""
+
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def job() -> Iterator[None]:
+    """One torch thread whatever the machine offers, and errors of the user or the machine as one line, exit 1."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU's matrix products do not repeat
+    gc.disable()  # until torch is imported: walking its objects over and over costs a tenth of the import
+    try:
+        yield
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error}; free the disk or mend its rights, then run the same command again")
+    finally:
+        gc.freeze()  # leaving would otherwise walk them once more: half a second per job
+
+
+def use_one_thread_deterministically() -> None:
+    """Settings of torch under which a job's numbers repeat, bit for bit."""
+    import torch  # here, and not in a job that makes tables
+
+    gc.enable()
+    torch.set_num_threads(1)
+    # An error for what does not repeat; a warning where there is a GPU, on which some sums cannot.
+    # The same switch as use_deterministic_algorithms(True), which would import the compiler: a second per job.
+    torch.set_deterministic_debug_mode("warn" if torch.cuda.is_available() else "error")
+    # Every new tensor would be filled with NaN first. The tests keep that: nothing reads what it has not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+
+
+def is_failure_of_the_machine(error: Exception) -> bool:
+    """Disk and memory, among them torch's allocator, which raises a plain RuntimeError."""
+    out_of_memory = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, OSError | MemoryError) or out_of_memory or type(error).__name__ == "OutOfMemoryError"
+
+
+def reason(error: Exception) -> str:
+    """One line that names a failure in a table."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError | ArithmeticError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,134 @@
+"""Which estimators certify which model, and what they need beforehand: a fitted inference model, step sizes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from cdae.data import EvaluationSet
+from cdae.estimators import annealing, sandwich
+from cdae.estimators.paths import SCHEDULES, AnnealingPath, CascadePath, PriorPath
+from cdae.estimators.proposals import PROPOSALS, Guided, fit_guided, variance_ratios
+from cdae.estimators.quadrature import Quadrature
+from cdae.estimators.sandwich import Annealing, TwoSided
+from cdae.estimators.step_sizes import StepSizes
+from cdae.interfaces import Cascade, Decoder, Denoises, Weighted
+from workflow.jobs.cell import CellJob
+from workflow.jobs.parts import Arrays, Parts
+
+N_PILOT_POINTS, N_PILOT_BETAS = 25, 10  # training examples, one chain each; temperatures
+GUIDED_EXAMPLES, GUIDED_BATCH = 2_000, 100  # of the training data, for the two numbers per level
+GUIDED_UPDATES, GUIDED_LEARNING_RATE = 300, 0.03
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One estimator to run.
+
+    Attributes:
+        variant: the inference model, or the start of the annealing.
+        n_test: number of test points.
+        make: gives the estimator.
+        n_distributions: that annealing goes over; None for other estimators.
+        largest_variance_ratio: of a transition's variance to the inference model's; None where it means nothing.
+    """
+
+    name: str
+    variant: str
+    n_test: int
+    make: Callable[[], TwoSided]
+    n_distributions: int | None = None
+    largest_variance_ratio: float | None = None
+
+
+class Trials:
+    """The estimators of one cell; what they need is fitted on training examples, and kept in parts."""
+
+    def __init__(self, cell: CellJob, data: EvaluationSet, parts: Parts):
+        self.cell, self.settings, self.data, self.parts = cell, cell.config["certify"], data, parts
+
+    def of(self, model: nn.Module) -> Iterator[Trial]:
+        """Every estimator that the model has the methods for."""
+        if isinstance(model, Denoises):
+            yield from self._of_cascade(model)
+        if isinstance(model, Weighted) and not isinstance(model, Denoises):
+            s = self.settings["importance_weighted"]
+            make = partial(sandwich.encoder_sampling, model, s["n_importance_samples"])
+            yield Trial(name="importance_weighted", variant="encoder", n_test=s["n_points"], make=make)
+        if isinstance(model, Decoder):
+            yield self._annealed("prior", PriorPath(model), "sigmoid")
+
+    def _of_cascade(self, model: Cascade) -> Iterator[Trial]:
+        s, n, guided = self.settings, self.settings["n_points"], self._guided(model)
+        weighted = s["importance_weighted"]
+        inference_models = {name: make() for name, make in PROPOSALS.items()} | {"guided": guided}
+        for name, proposal in inference_models.items():
+            yield Trial(
+                name="importance_weighted",
+                variant=name,
+                n_test=weighted["n_points"],
+                make=partial(sandwich.cascade_sampling, model, proposal, weighted["n_importance_samples"]),
+                largest_variance_ratio=variance_ratios(model, proposal).max().item(),
+            )
+        all_pairs = partial(sandwich.repeated_all_pairs, model, inference_models["paper"], **s["all_pairs"])
+        yield Trial(name="all_pairs", variant="paper", n_test=n, make=all_pairs)
+        sequential = partial(sandwich.repeated_sequential, model, guided, **s["sequential"])
+        yield Trial(name="sequential", variant="guided", n_test=n, make=sequential)
+        yield self._annealed("guided", CascadePath(model, guided), "linear")
+        if self.data.examples.shape[1] == 1:
+            yield Trial(name="exact", variant="quadrature", n_test=n, make=partial(Quadrature, model))
+
+    def _annealed(self, variant: str, path: AnnealingPath, schedule: str) -> Trial:
+        return Trial(
+            name="annealed",
+            variant=variant,
+            n_test=self.settings["n_points"],
+            make=partial(self._annealing, path, schedule),
+            n_distributions=self.settings["annealing"]["n_distributions"],
+        )
+
+    def _guided(self, model: Cascade) -> Guided:
+        """The guided inference model, fitted on training data."""
+
+        def fit() -> Arrays:
+            generator = self.cell.generator("certify, guided")
+            examples = self.data.training.draw(generator=generator)
+            examples = random_rows(examples, GUIDED_EXAMPLES, generator=generator)
+            batches = examples.split(GUIDED_BATCH)
+            proposal = fit_guided(
+                model,
+                lambda update: batches[update % len(batches)],
+                n_updates=GUIDED_UPDATES,
+                learning_rate=GUIDED_LEARNING_RATE,
+                generator=generator,
+            )
+            return {"share": proposal.share.cpu().numpy(), "stds": proposal.stds.cpu().numpy()}
+
+        part = self.parts.get("guided", fit)
+        share, stds = (torch.from_numpy(part[name]).to(self.cell.device) for name in ("share", "stds"))
+        return Guided(share, stds)
+
+    def _annealing(self, path: AnnealingPath, schedule: str) -> Annealing:
+        """Annealed importance sampling with step sizes from a pilot on training examples."""
+        s = self.settings["annealing"]
+        betas = SCHEDULES[schedule](min(N_PILOT_BETAS, s["n_distributions"]))
+
+        def fly() -> Arrays:
+            generator = self.cell.generator("certify, pilot")
+            examples = self.data.training.draw(generator=generator)
+            x = random_rows(examples, N_PILOT_POINTS, generator=generator)
+            settings = {"n_leapfrog": s["n_leapfrog"], "force_precision": s["force_precision"]}
+            steps = annealing.pilot(path, x, betas, **settings, generator=generator)
+            return {"sizes": steps.sizes.numpy(), "acceptance": steps.acceptance.numpy()}
+
+        part = self.parts.get("pilot", fly)
+        sizes, acceptance = torch.from_numpy(part["sizes"]), torch.from_numpy(part["acceptance"])
+        steps = StepSizes(betas, sizes, acceptance, s["n_leapfrog"], s["force_precision"])
+        return Annealing(path, SCHEDULES[schedule](s["n_distributions"]), steps, s["n_chains"])
+
+
+def random_rows(examples: Tensor, n: int, *, generator: torch.Generator) -> Tensor:
+    """n of the examples (all, dim), drawn without repetition."""
+    return examples[torch.randperm(len(examples), generator=generator, device=examples.device)[:n]]

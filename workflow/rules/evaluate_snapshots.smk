@@ -1,0 +1,21 @@
+rule evaluate_snapshots:
+    input:
+        data=f"{RESULTS}/data/{{dataset}}.npz",
+        snapshots=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/snapshots.safetensors",
+    output:
+        f"{RESULTS}/snapshots/{{dataset}}/{{model}}/{{seed}}.json",
+    log:
+        f"{RESULTS}/logs/evaluate_snapshots/{{dataset}}/{{model}}/{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_snapshots/{{dataset}}/{{model}}/{{seed}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        config=evaluation_config,
+        code=snapshots_code,
+    message:
+        "evaluate snapshots of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "python -m workflow.scripts.evaluate_snapshots --config {params.config:q} --data {input.data:q}"
+        " --snapshots {input.snapshots:q} --record {output:q} > {log:q} 2>&1"

@@ -1,1 +1,0 @@
-"""Figures for a paper: each function takes a `Material` and returns a matplotlib figure."""

@@ -1,0 +1,45 @@
+"""The records of all cells with their per-example values, as the tables read them from disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cdae.computing.files import read_json
+from workflow.grid.record import CertificationRecord, EvaluationRecord
+
+Values = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A cell's evaluation; `values` by the keys of its rows, in nats per example."""
+
+    record: EvaluationRecord
+    values: Values
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A cell's certification; `values` by the keys of its rows and what they are of."""
+
+    record: CertificationRecord
+    values: Values
+
+
+def read_evaluated(path: Path) -> Evaluated:
+    return Evaluated(EvaluationRecord.from_json(read_json(path)), _values(path))
+
+
+def read_certified(path: Path) -> Certified:
+    return Certified(CertificationRecord.from_json(read_json(path)), _values(path))
+
+
+def read_snapshots(path: Path) -> list[EvaluationRecord]:
+    return [EvaluationRecord.from_json(value) for value in read_json(path)]
+
+
+def _values(path: Path) -> Values:
+    """The arrays in the file beside a record."""
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+        return dict(file)

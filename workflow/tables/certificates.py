@@ -1,0 +1,76 @@
+"""The table of certificates: log p(x) of one model by every estimator, with the gap between its two sides.
+
+A value for the whole test split is the mean of the model's own bound (Eq. 4) over it, plus the mean paired excess of an
+estimate over that bound on a random subset.
+"""
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from workflow.grid.record import Identity
+from workflow.tables.cells import Certified, Evaluated
+from workflow.tables.estimators import claim
+from workflow.tables.identity import IDENTITY, columns, table
+
+COLUMNS = [
+    *IDENTITY, "estimator", "variant", "n_importance_samples", "n_distributions", "n_points", "mean_nats",
+    "standard_error_nats", "bound_nats", "bound_standard_error_nats", "own_bound_nats", "over_own_bound_nats",
+    "over_own_bound_standard_error_nats", "test_nats", "test_standard_error_nats", "n_simulated",
+    "simulated_lower_nats", "simulated_upper_nats", "gap_nats", "gap_standard_error_nats", "claim",
+    "mean_effective_sample_size", "mean_log_weight_std", "mean_relative_error", "mean_slope", "mean_pareto_k",
+    "largest_variance_ratio", "exact_nats", "excess_nats", "excess_standard_error_nats", "status", "reason",
+    "config_sha256", "code_sha256",
+]  # fmt: skip
+
+
+def certificates(cells: list[Certified], own_bounds: dict[Identity, np.ndarray]) -> pd.DataFrame:
+    """One row per estimator of every certified cell.
+
+    Args:
+        own_bounds: the model's own bound on every test example, by cell.
+    """
+    rows = []
+    for cell in cells:
+        record, bound = cell.record, own_bounds.get(cell.record.identity)
+        for row in record.rows:
+            found = {**asdict(row), **columns(record.identity), "claim": claim(row, record.dim)}
+            found |= {"config_sha256": record.config_sha256, "code_sha256": record.code_sha256}
+            if bound is not None and f"{row.key}/values" in cell.values:
+                values, indices = cell.values[f"{row.key}/values"], cell.values[f"{row.key}/indices"]
+                found |= _on_the_whole_split(values, indices, bound)
+            rows.append(found)
+    return table(rows, COLUMNS)
+
+
+def own_bounds(cells: list[Evaluated]) -> dict[Identity, np.ndarray]:
+    """The lower bound of every model that has one, per test example."""
+    return {
+        cell.record.identity: cell.values[row.key]
+        for cell in cells
+        for row in cell.record.rows
+        if row.estimator == "lower_bound" and row.key in cell.values
+    }
+
+
+def _on_the_whole_split(values: np.ndarray, indices: np.ndarray, bound: np.ndarray) -> dict[str, float]:
+    """The excess over the model's own bound on a subset, and the value on the whole split that it implies."""
+    excess, n, n_all = values - bound[indices], len(values), len(bound)
+    covariance = np.cov(bound[indices], excess)
+    variance = bound.var(ddof=1) / n_all + covariance[1, 1] / n + 2.0 * covariance[0, 1] / n_all
+    return {
+        "own_bound_nats": bound[indices].mean(),
+        "over_own_bound_nats": excess.mean(),
+        "over_own_bound_standard_error_nats": np.sqrt(covariance[1, 1] / n),
+        "test_nats": bound.mean() + excess.mean(),
+        "test_standard_error_nats": np.sqrt(max(variance, 0.0)),
+    }
+
+
+def tightest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of every model the row whose gap is surely smallest: the gap with two of its standard errors."""
+    known = frame[frame["gap_nats"].notna() & frame["test_nats"].notna()]
+    at_most = known["gap_nats"] + 2.0 * known["gap_standard_error_nats"]
+    smallest = at_most.groupby([known[k] for k in ("dataset", "model", "n_levels", "seed")], dropna=False).idxmin()
+    return known.loc[sorted(smallest)]

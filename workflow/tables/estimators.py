@@ -1,0 +1,164 @@
+"""A card per estimator: all that tables and figures say of it, and what may be claimed of its numbers.
+
+Nothing here is computed by a job, so rewording a title evaluates nothing again. What is computational stands in
+`cdae.estimators.catalogue`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from workflow.grid.record import CertificateRow, Row
+
+Settings = dict[str, Any]
+CERTIFIED_NATS_PER_DIM = 0.01  # a gap below it is called small
+
+
+class Claim(StrEnum):
+    """What may be said of an estimate, from the strongest claim to the weakest."""
+
+    EXACT = "exact"
+    CERTIFIED = "certified"
+    LOWER_BOUND = "lower bound"
+    STOCHASTIC = "stochastic lower bound"
+    NOT_CONVERGED = "bound, not converged"
+    NO_BOUND = "no bound"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a figure over numbers of levels draws an estimator.
+
+    Attributes:
+        label: with the fields of a row, such as {n_importance_samples}.
+        color: index into the palette of figures; None for grey.
+    """
+
+    label: str
+    color: int | None
+
+
+@dataclass(frozen=True)
+class Card:
+    """One estimator.
+
+    Attributes:
+        claim: the most that is claimed of it where no gap is known and nothing speaks against its weights.
+        title: its column in the summary, with the fields of a row; "" for an estimator without a column.
+        evaluated, certified: one sentence on how an evaluation or a certification uses it, from its settings there.
+        certify_key: the key of its settings in `certify`, where that is not its name.
+        in_bits: whether bits per dimension mean anything.
+        competes: whether a model can be marked best by it.
+        marks: by variant, "" for the evaluation's.
+    """
+
+    claim: Claim
+    title: str = ""
+    evaluated: Callable[[Settings], str] | None = None
+    certified: Callable[[Settings], str] | None = None
+    certify_key: str = ""
+    in_bits: bool = True
+    competes: bool = True
+    marks: dict[str, Mark] = field(default_factory=dict)
+
+
+CARDS = {
+    "exact": Card(
+        Claim.EXACT,
+        title="Exact",
+        evaluated=lambda s: "the model's log density in closed form, on the whole test split",
+        certified=lambda s: "for a cascade in one dimension, its log density by quadrature over all levels",
+        marks={"quadrature": Mark("exact (this model's)", None)},
+    ),
+    "lower_bound": Card(
+        Claim.LOWER_BOUND,
+        title="Lower bound",
+        evaluated=lambda s: f"Eq. 4 on the whole test split, {s['n_draws']} draws of the latents per example",
+        marks={"": Mark("lower bound", 0)},
+    ),
+    "markov_bound": Card(
+        Claim.LOWER_BOUND,
+        title="Lower bound",
+        evaluated=lambda s: (
+            f"of another model made of the same denoiser, in rows of its own, {s['n_draws']} draws per example"
+        ),
+        competes=False,
+        marks={"": Mark("same denoiser, Markov kernel", 4)},
+    ),
+    "importance_weighted": Card(
+        Claim.STOCHASTIC,
+        title="IW-{n_importance_samples}",
+        evaluated=lambda s: (
+            f"Eq. 11 under the model's own inference model, M = {s['n_importance_samples']}, on at most "
+            f"{s['n_points']} random test points that all models share"
+        ),
+        certified=lambda s: (
+            f"Eq. 11 under every inference model, M = {s['n_importance_samples']}, on {s['n_points']} test points"
+        ),
+        marks={
+            "": Mark("IW-{n_importance_samples}", 1),
+            "paper": Mark("IW-{n_importance_samples}, paper", 1),
+            "guided": Mark("IW-{n_importance_samples}, guided", 2),
+        },
+    ),
+    "all_pairs": Card(
+        Claim.STOCHASTIC,
+        certified=lambda s: (
+            f"{s['n_draws']} draws of every level under the paper's inference model, combined in all ways, "
+            f"{s['n_repeats']} repeats"
+        ),
+        marks={"paper": Mark("all pairs, paper", 3)},
+    ),
+    "sequential": Card(
+        Claim.STOCHASTIC,
+        certified=lambda s: (
+            f"sequential Monte Carlo under the guided inference model, {s['n_particles']} particles, "
+            f"{s['n_repeats']} repeats"
+        ),
+        marks={"guided": Mark("sequential, guided", 4)},
+    ),
+    "annealed": Card(
+        Claim.STOCHASTIC,
+        certify_key="annealing",
+        certified=lambda s: (
+            f"annealing over {s['n_distributions']} distributions from the guided inference model, or from the prior "
+            f"of a decoder, {s['n_leapfrog']} leapfrog steps, {s['n_chains']} chains per point, step sizes fixed by a "
+            "pilot on training examples"
+        ),
+        marks={"guided": Mark("annealed over {n_distributions:,}, guided", 5)},
+    ),
+    "parzen": Card(
+        Claim.NO_BOUND,
+        title="Parzen, {last_step}",
+        evaluated=lambda s: (
+            f"protocol goodfeli2014, {s['n_samples']:,} samples, bandwidth by the first 1,000 validation examples, on "
+            "levels without dequantization"
+        ),
+        in_bits=False,
+    ),
+}
+
+
+def claim(row: Row, dim: int) -> Claim:
+    """What may be said of an estimate.
+
+    Args:
+        dim: dimensions of the data, which the size of a gap is judged by.
+    """
+    if row.status != "ok":
+        return Claim.FAILED
+    most = CARDS[row.estimator].claim
+    if most is not Claim.STOCHASTIC:
+        return most
+    if isinstance(row, CertificateRow):
+        at_most = row.gap_nats + 2.0 * row.gap_standard_error_nats
+        if at_most <= CERTIFIED_NATS_PER_DIM * dim:
+            return Claim.CERTIFIED
+    return Claim.STOCHASTIC if row.converged else Claim.NOT_CONVERGED
+
+
+def weakest(claims: list[Claim]) -> Claim:
+    """The claim that holds of all of them."""
+    return max(claims, key=list(Claim).index)

@@ -1,0 +1,92 @@
+"""The summary over seeds: one row per model and estimate.
+
+A value is marked best where its paired difference from every other model of the data set, over the same test points,
+exceeds two standard errors of that difference; the error counts the spread between seeds too. Lower bounds of
+different models are compared as what they are: the larger bound is not always the better model. Controls do not
+compete, nor do estimators whose card says so.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workflow.tables.estimators import CARDS, Claim, weakest
+from workflow.tables.identity import SAMPLES, WHOLE
+
+KEYS = ["dataset", "model", "kind", "n_levels", "estimator", "variant", *SAMPLES, "n_importance_samples"]
+BEST_ERRORS = 2.0
+STATISTICS = [
+    "n_seeds", "n_points", "claim", "mean_nats", "standard_error_nats", "seed_std_nats", "median_nats", "bits_per_dim",
+    "exact_nats", "excess_nats", "model_exact_nats",
+]  # fmt: skip
+
+
+def summarize(long: pd.DataFrame, values: list[np.ndarray | None]) -> pd.DataFrame:
+    """One row per model and estimate: mean over the seeds that succeeded, its errors, and whether it is best.
+
+    Args:
+        long: the table `log_likelihood`.
+        values: per example, of every row of it; None where it failed.
+    """
+    rows, seed_values = [], []
+    for keys, group in long.groupby(KEYS, dropna=False, sort=False):
+        ok = group[group["status"] == "ok"]
+        per_seed = [values[i] for i in ok.index]
+        rows.append(dict(zip(KEYS, keys, strict=True)) | _statistics(ok, per_seed) | {"n_failed": len(group) - len(ok)})
+        seed_values.append(np.stack(per_seed) if per_seed else None)
+    summary = pd.DataFrame(rows, columns=[*KEYS, *STATISTICS, "n_failed"])
+    summary = summary.astype({name: "Int64" for name in KEYS + STATISTICS if name in WHOLE})
+    summary["best"] = _best(summary, seed_values)
+    return summary
+
+
+def main_rows(group: pd.DataFrame) -> pd.DataFrame:
+    """The rows worth showing: of a chain only its longest run from noise."""
+    steps = group["n_chain_steps"].where(group["chain_start"] == "noise")
+    longest = steps.groupby(group["model"]).transform("max")
+    return group[group["n_chain_steps"].isna() | (steps == longest).fillna(False)]
+
+
+def _statistics(ok: pd.DataFrame, per_seed: list[np.ndarray]) -> dict[str, Any]:
+    """Mean, standard error over test points of the seed average, and the standard deviation between seeds."""
+    if not per_seed:
+        return {"n_seeds": 0}
+    average = np.mean(per_seed, axis=0)
+    return {
+        "n_seeds": len(per_seed),
+        "n_points": len(average),
+        "claim": weakest([Claim(text) for text in ok["claim"]]),
+        "mean_nats": average.mean(),
+        "standard_error_nats": average.std(ddof=1) / np.sqrt(len(average)),
+        "seed_std_nats": ok["mean_nats"].std(ddof=1) if len(ok) > 1 else np.nan,
+        "median_nats": np.median(average),
+        "bits_per_dim": ok["bits_per_dim"].mean(),
+        "exact_nats": ok["exact_nats"].mean(),
+        "excess_nats": ok["excess_nats"].mean(),
+        "model_exact_nats": ok["model_exact_nats"].mean(),
+    }
+
+
+def _best(summary: pd.DataFrame, seed_values: list[np.ndarray | None]) -> list[bool]:
+    """Whether a row beats every other trained model in its column."""
+    may_compete = [name for name, card in CARDS.items() if card.competes]
+    competing = (summary["kind"] != "control") & (summary["n_seeds"] > 0) & summary["estimator"].isin(may_compete)
+    best = [False] * len(summary)
+    for _, group in summary[competing].groupby(["dataset", "estimator", "n_importance_samples"], dropna=False):
+        for row in group.index:
+            others = [other for other in group.index if other != row]
+            best[row] = bool(others) and all(_exceeds(seed_values[row], seed_values[other]) for other in others)
+    return best
+
+
+def _exceeds(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether the mean of a (seeds, n) exceeds that of b by more than two standard errors of the paired difference."""
+    difference = a.mean(0) - b.mean(0)
+    variance = difference.var(ddof=1) / len(difference) + _seed_variance(a) + _seed_variance(b)
+    return difference.mean() > BEST_ERRORS * np.sqrt(variance)
+
+
+def _seed_variance(per_seed: np.ndarray) -> float:
+    """Variance of the mean over seeds, from their spread; 0 for a single seed, whose spread is unknown."""
+    return per_seed.mean(1).var(ddof=1) / len(per_seed) if len(per_seed) > 1 else 0.0
