@@ -5,7 +5,7 @@ min_version("9.27")
 
 if not workflow.overwrite_configfiles:  # a configuration is complete in itself: never merge the default into another
 
-    configfile: "config/config.yaml"
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -22,8 +22,8 @@ include: "workflow/rules/verdict.smk"
 rule all:
     default_target: True
     input:
-        records(".json"),
-        snapshot_records(),
+        [evaluation_record(cell) for cell in CELLS.values()],
+        [snapshots_record(cell) for cell in with_snapshots()],
         tables(),
         figures(),
         f"{RESULTS}/verdict.txt",
@@ -31,8 +31,8 @@ rule all:
 
 onstart:
     hold_results()
-    print(opening_message())
+    say(opening_message())
 
 
 onsuccess:
-    print(closing_message())
+    say(closing_message())

@@ -20,6 +20,10 @@ class DivergenceError(ArithmeticError):
         super().__init__(f"training diverged: {what}, expected finite; lower learning_rate or raise first_std")
 
 
+class InputWarning(UserWarning):
+    """A user's input is taken as it is, though it looks odd; tables repeat the warning."""
+
+
 @dataclass(frozen=True)
 class BoundTerms:
     """One evaluation of the evidence lower bound per example, in nats, by its named terms (Eq. 4)."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,13 +96,9 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def config_sha256(config: Options, cell: Cell, job_config: Callable[[Options, Cell], Options]) -> str:
-    """Hash of everything in the configuration that the numbers of a cell's job depend on.
-
-    Args:
-        job_config: `evaluation_config` or `certification_config`.
-    """
-    return sha256({**job_config(config, cell), "dataset_options": config["datasets"][cell.dataset]})
+def portable(config: Options) -> Options:
+    """The configuration without the folders of this machine, which no number depends on."""
+    return {key: value for key, value in config.items() if key not in ("results_dir", "data_root")}
 
 
 def sha256(value: Any) -> str:

@@ -1,10 +1,12 @@
 """The check of a configuration, before anything runs: against its schema, and for what a schema cannot see.
 
-Every error is one line that says what, got, expected and what to do.
+Every error is one line that names the key and says what, got, expected and what to do.
 """
 
 import difflib
-import os
+import math
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +15,205 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from baselines.registry import MODELS
 from cdae.datasets.registry import LOADERS, check_available
-from workflow.grid.cells import Options, cells
-from workflow.grid.schema import definition_of_kind, schema
+from workflow.grid.cells import Options, cells, certified
+from workflow.grid.code_hash import ROOT
+from workflow.grid.schema import Schema, definition_of_kind, schema
+
+LONGEST_MESSAGE = 300  # characters of a message that quotes a value
+# Folders of the project that no run may write into, or make its own by containing them.
+PROTECTED = (
+    *("baselines", "bench", "cdae", "config", "docs", "examples", "profiles", "tests", "workflow"),
+    *(".ci", ".git", ".github", ".venv", "results/reference"),
+)
 
 
-def check(config: Options) -> None:
-    """Raise ValueError with one clear line unless the configuration is complete and makes sense."""
+def checked(config: Options) -> Options:
+    """The configuration as jobs use it: whole floats as integers where these are meant, `~` as the user's home.
+
+    Raises:
+        ValueError: with one clear line, unless the configuration is complete and makes sense.
+    """
+    for path, value in _walk(config):
+        _check_plain(path, value)
+    config = _whole_numbers(config, schema())
     _check_against(config, schema(), "")
-    for name, options in config["datasets"].items():
-        _check_known(f"datasets.{name}.loader", options["loader"], LOADERS)
-        for key in ("path", "allow_discrete"):
-            if key in options and options["loader"] != "npz":
-                loader = options["loader"]
-                raise ValueError(f"datasets.{name}.{key}: got it for {loader!r}, expected it for npz alone; remove it")
-        if options["loader"] == "npz" and not Path(options.get("path", "")).is_file():
-            raise ValueError(f"datasets.{name}.path: got {options.get('path')!r}, expected an existing npz file")
-        check_available(options["loader"], config.get("data_root"))
+    models = {}
     for name, options in config["models"].items():
         _check_known(f"models.{name}.kind", options["kind"], MODELS)
-        _check_against(options, definition_of_kind(options["kind"]), f"models.{name}.")
-        if options["kind"] == "cdae" and not options["first_std"] < options["last_std"]:
-            raise ValueError(
-                f"models.{name}.last_std: got {options['last_std']}, expected more than first_std = "
-                f"{options['first_std']}: levels must increase"
-            )
-        if options["kind"] == "samples" and not Path(options["path"]).is_file():
-            raise ValueError(f"models.{name}.path: got {options['path']!r}, expected an existing npz file")
-        if name.endswith("-markov") and name.removesuffix("-markov") in config["models"]:
-            raise ValueError(
-                f"models.{name}: this name is that of a row of another model's Markov bound; choose another"
-            )
-    models = {cell.model for cell in cells(config)}
-    for name in config.get("certify", {}).get("datasets", []):
-        _check_known("certify.datasets", name, config["datasets"])
-    for name in config.get("certify", {}).get("overrides", {}):
-        _check_known("certify.overrides", name, dict.fromkeys(models, ""))
-    _check_results_dir(Path(config["results_dir"]))
+        definition = definition_of_kind(options["kind"])
+        models[name] = _whole_numbers(options, definition)
+        _check_against(models[name], definition, f"models.{name}.")
+    config = _with_homes({**config, "models": models})
+    for name, options in config["datasets"].items():
+        _check_dataset(f"datasets.{name}", options, config.get("data_root"))
+    for name, options in models.items():
+        _check_model(f"models.{name}", options)
+    _check_names(config)
+    if "certify" in config:
+        _check_certify(config)
+    _check_results_dir(config["results_dir"])
     if config.get("device") == "cuda":
         from cdae.computing import device  # torch takes a second to import, and no other key needs it
 
         device.choose("cuda")
+    return config
 
 
-def _check_against(value: Any, against: Options, where: str) -> None:
+def _walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of nested mappings and lists, with the path of its keys; of a mapping its keys come first."""
+    if isinstance(value, dict):
+        for key, child in value.items():
+            if not isinstance(key, str):
+                where = f"{path}: " if path else ""
+                raise ValueError(f'{where}got the key {key!r}, expected text; put it between quotes: "{key}"')
+            yield from _walk(child, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for i, child in enumerate(value):
+            yield from _walk(child, f"{path}.{i}")
+    else:
+        yield path, value
+
+
+def _check_plain(path: str, value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{path}: got {value}, expected a finite number")
+    if not isinstance(value, str | int | float | bool | None):
+        raise ValueError(f"{path}: got {value}, which YAML reads as a {type(value).__name__}; put it between quotes")
+
+
+def _whole_numbers(value: Any, against: Schema) -> Any:
+    """The value with floats that are whole turned into integers, wherever the schema asks for these."""
+    against = _resolved(against)
+    if isinstance(value, dict):
+        known, other = against.get("properties", {}), against.get("additionalProperties")
+        schemas = {key: known.get(key, other if isinstance(other, dict) else {}) for key in value}
+        return {key: _whole_numbers(child, schemas[key]) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(child, against.get("items", {})) for child in value]
+    is_whole = isinstance(value, float) and value.is_integer() and against.get("type") == "integer"
+    return int(value) if is_whole else value
+
+
+def _resolved(part: Schema) -> Schema:
+    """A part of the schema with what its reference says."""
+    if "$ref" not in part:
+        return part
+    return {**schema()["$defs"][part["$ref"].rsplit("/", 1)[1]], **part}
+
+
+def _with_homes(config: Options) -> Options:
+    """The configuration with a leading ~ as the user's home, wherever a path stands."""
+    config = {**config, "results_dir": _at_home(config["results_dir"])}
+    if "data_root" in config:
+        config["data_root"] = _at_home(config["data_root"])
+    for part in ("datasets", "models"):
+        config[part] = {
+            name: {**options, "path": _at_home(options["path"])} if "path" in options else options
+            for name, options in config[part].items()
+        }
+    return config
+
+
+def _at_home(path: str) -> str:
+    return str(Path(path).expanduser()) if path.startswith("~") else path
+
+
+def _check_dataset(where: str, options: Options, data_root: str | None) -> None:
+    loader = options["loader"]
+    _check_known(f"{where}.loader", loader, LOADERS)
+    for key in ("path", "allow_discrete"):
+        if key in options and loader != "npz":
+            raise ValueError(f"{where}.{key}: got it for {loader!r}, expected it for npz alone; remove it")
+    if loader == "npz":
+        _check_file(f"{where}.path", options.get("path", ""))
+    check_available(loader, data_root)
+
+
+def _check_file(where: str, path: str) -> None:
+    """A file of the user's."""
+    if not Path(path).is_file():
+        raise ValueError(f"{where}: got {path!r}, expected an existing npz file")
+
+
+def _check_model(where: str, options: Options) -> None:
+    if options["kind"] == "cdae" and not options["first_std"] < options["last_std"]:
+        raise ValueError(
+            f"{where}.last_std: got {options['last_std']}, expected more than first_std = {options['first_std']}: "
+            "levels must increase"
+        )
+    if options["kind"] == "samples":
+        _check_file(f"{where}.path", options["path"])
+    training = options.get("training", {})
+    for n_updates in training.get("snapshots", []):
+        if n_updates >= training["n_updates"]:
+            raise ValueError(
+                f"{where}.training.snapshots: got {n_updates}, expected less than n_updates = {training['n_updates']}"
+            )
+
+
+def _check_names(config: Options) -> None:
+    """Every cell has files of its own, also on a disk that does not tell capital letters from small ones."""
+    owners: dict[tuple[str, str, int], str] = {}
+    for cell in cells(config):
+        what = f"models.{cell.family}" + (f" with n_levels {cell.n_levels}" if cell.n_levels else "")
+        key = (cell.dataset.lower(), cell.model.lower(), cell.seed)
+        if key in owners:
+            raise ValueError(
+                f"{what}: its files on {cell.dataset!r} have the names of those of {owners[key]}; rename a model or a "
+                "data set, so that names differ in more than capital letters"
+            )
+        owners[key] = f"{what} on {cell.dataset!r}"
+    for name in config["models"]:
+        if name.endswith("-markov") and name.removesuffix("-markov") in config["models"]:
+            raise ValueError(
+                f"models.{name}: this name is that of a row of another model's Markov bound; choose another"
+            )
+
+
+def _check_certify(config: Options) -> None:
+    """Settings that name nothing would be claims about nothing."""
+    settings = config["certify"]
+    for name in settings.get("datasets", []):
+        _check_known("certify.datasets", name, config["datasets"])
+    able = [cell for cell in cells(config) if certified(_with_all_seeds(config), cell)]
+    if not able:
+        raise ValueError(
+            "certify: none of the models can simulate data together with their latents; remove it, or add a cdae or vae"
+        )
+    for seed in settings["seeds"]:
+        if seed not in {cell.seed for cell in able}:
+            known = ", ".join(map(str, sorted({cell.seed for cell in able})))
+            raise ValueError(f"certify.seeds: got {seed}, expected replicates of a certified model: {known}")
+    for name in settings.get("overrides", {}):
+        _check_known("certify.overrides", name, {cell.model for cell in able})
+
+
+def _with_all_seeds(config: Options) -> Options:
+    return {**config, "certify": {**config["certify"], "seeds": [cell.seed for cell in cells(config)]}}
+
+
+def _check_results_dir(name: str) -> None:
+    """A folder that can hold results, and whose loss or change harms nothing else."""
+    if name.startswith("-") or re.search(r"[{}\x00-\x1f*?\[\]]", name):
+        raise ValueError(f"results_dir: got {name!r}, expected a path without {{ }} * ? [ ] that begins with no -")
+    folder = Path(name)
+    if folder.is_symlink() and not folder.exists():
+        raise ValueError(
+            f"results_dir: {name} is a link to {folder.readlink()}, which does not exist; make it or choose"
+        )
+    existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    if not existing.is_dir():
+        raise ValueError(f"results_dir: got {name!r}, but {existing} is not a folder")
+    real = folder.resolve()
+    for kept in (ROOT / part for part in PROTECTED):
+        if real.is_relative_to(kept.resolve()) or kept.resolve().is_relative_to(real):
+            raise ValueError(
+                f"results_dir: got {name!r}, which is, holds or lies in the project's {kept.relative_to(ROOT)}; choose "
+                "a folder of its own, such as results/mine"
+            )
+
+
+def _check_against(value: Any, against: Schema, where: str) -> None:
     error = best_match(Draft202012Validator(against).iter_errors(value))
     if error is not None:
         path = where + ".".join(map(str, error.absolute_path))
@@ -69,34 +227,64 @@ def _explain(error: ValidationError) -> str:
         unknown = sorted(set(error.instance) - set(known))
         guess = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"did you mean {guess[0]!r}?" if guess else f"known keys are {', '.join(known) or 'none'}"
-        return f"unknown key {unknown[0]!r}; {hint}"
+        return f"unknown key {_short(unknown[0])}; {hint}"
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"missing key {missing[0]!r}{about}; add it, a configuration is complete in itself"
     if isinstance(error.instance, str) and error.validator == "type" and _is_number(error.instance):
+        number = float(error.instance)
+        if error.validator_value == "integer" and number.is_integer():
+            number = int(number)
         return (
             f"got the text {error.instance!r}, expected a {error.validator_value}{about}: YAML reads numbers such as "
-            f"1e-3 as text; write {float(error.instance)!r}"
+            f"1e-3 as text; write {number!r}"
         )
-    return f"{error.message}{about}"
+    if error.validator in EXPECTATIONS:
+        return f"got {_short(error.instance)}, expected {EXPECTATIONS[error.validator](error.validator_value)}{about}"
+    return f"{' '.join(error.message.split())[:LONGEST_MESSAGE]}{about}"
+
+
+EXPECTATIONS: dict[str, Callable[[Any], str]] = {
+    "type": lambda name: TYPES[name],
+    "enum": lambda values: "one of " + ", ".join(map(str, values)),
+    "const": lambda value: repr(value),
+    "minimum": lambda low: f"at least {low}",
+    "maximum": lambda high: f"at most {high}",
+    "exclusiveMinimum": lambda low: f"a number above {low}",
+    "minItems": lambda n: f"at least {n} entries",
+    "maxItems": lambda n: f"at most {n} entries",
+    "minLength": lambda n: f"at least {n} characters",
+    "maxLength": lambda n: f"at most {n} characters",
+    "minProperties": lambda n: f"at least {n} keys",
+    "pattern": lambda pattern: f"text of the form {pattern}",
+    "uniqueItems": lambda _: "every entry once",
+}
+
+
+TYPES = {
+    "object": "keys with values",
+    "array": "a list",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+}
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_MESSAGE // 3 else text[: LONGEST_MESSAGE // 3] + "..."
 
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
-def _check_known(what: str, got: str, known: dict[str, str]) -> None:
+def _check_known(what: str, got: str, known: dict[str, Any] | set[str]) -> None:
     if got not in known:
         guess = difflib.get_close_matches(got, known, n=1)
         hint = f"; did you mean {guess[0]!r}?" if guess else ""
-        raise ValueError(f"{what}: got {got!r}, expected one of {', '.join(sorted(known))}{hint}")
-
-
-def _check_results_dir(folder: Path) -> None:
-    existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ValueError(f"results_dir: got {str(folder)!r}, but {existing} is not a folder that can be written to")
+        raise ValueError(f"{what}: got {_short(got)}, expected one of {', '.join(sorted(known))}{hint}")

@@ -56,7 +56,8 @@ def _closure(modules: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def code_sha256(entry: str, targets: list[str]) -> str:
+@cache
+def code_sha256(entry: str, targets: tuple[str, ...]) -> str:
     """Hash over the closure of an entry point and of the "module:name" targets that it imports through registries."""
     digest = hashlib.sha256()
     for target in targets:

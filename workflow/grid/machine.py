@@ -1,10 +1,13 @@
 """The machine that a run is on: its kind, its speed, and the one run that may write to a results folder."""
 
+import fcntl
 import hashlib
 import platform
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -31,3 +34,25 @@ def probe_seconds() -> float:
         a @ a
         seconds.append(time.process_time() - start)
     return min(seconds)
+
+
+def hold(folder: Path) -> TextIO:
+    """Take a results folder for this run. The system lets go of the returned file however the run ends.
+
+    Raises:
+        ValueError: if the folder cannot be made or written to, or if another run holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".held").open("w")
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be written to ({error.strerror}); choose another or change its rights"
+        ) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ValueError(f"another run is writing to {folder}; wait until it has ended") from error
+    except OSError as error:  # some disks on a network know no locks
+        print(f"warning: {folder} cannot be locked ({error.strerror}); start no second run there", file=sys.stderr)
+    return file

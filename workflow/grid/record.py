@@ -6,6 +6,8 @@ Jobs and tables both know this file, and neither knows the other. It imports not
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+OK, FAILED, NOT_RUN = "ok", "failed", "not run"  # what a status can be; the machine could not do what was not run
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -30,14 +32,14 @@ class Row:
 
     Attributes:
         variant: what tells the estimate from others of the same estimator, in words.
-        status: "ok" or "failed"; then `reason` says why.
+        status: `OK`, or `FAILED` or `NOT_RUN` and then `reason` says why.
         exact_nats: mean log density of the data at the same examples; None where it is unknown.
         excess_nats: mean paired excess over the exact value.
     """
 
     estimator: str
     variant: str = ""
-    status: str = "ok"
+    status: str = OK
     reason: str = ""
     n_importance_samples: int | None = None
     n_points: int | None = None
@@ -125,6 +127,8 @@ class EvaluationRecord:
     """The evaluation of one cell, at the end of its training or at a snapshot on the way.
 
     Attributes:
+        status: `NOT_RUN` if the machine could not do the job, else `OK`, whatever became of single rows.
+        notes: warnings about the user's input.
         n_updates: gradient steps until then; None for a model that is not trained by them.
         n_intensity_levels: of the data; None for real values.
         seen_examples: by estimator, what it gives on training examples.
@@ -138,6 +142,8 @@ class EvaluationRecord:
     levels: Levels
     seen_examples: dict[str, SeenExamples]
     n_updates: int | None = None
+    status: str = OK
+    notes: list[str] = field(default_factory=list)
     config_sha256: str = ""
     code_sha256: str = ""
 
@@ -157,11 +163,12 @@ class EvaluationRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class CertificationRecord:
-    """The certification of one cell."""
+    """The certification of one cell; `status` as of an evaluation."""
 
     identity: Identity
     dim: int
     rows: list[CertificateRow]
+    status: str = OK
     config_sha256: str = ""
     code_sha256: str = ""
 

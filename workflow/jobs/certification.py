@@ -22,10 +22,15 @@ from cdae.data import load_evaluation_set
 from cdae.estimators.convergence import diagnostics, has_converged, pareto_k
 from cdae.gaussian import log_mean_exp
 from cdae.interfaces import Simulates
-from workflow.grid.record import CertificateRow, CertificationRecord
+from workflow.grid.record import FAILED, NOT_RUN, OK, CertificateRow, CertificationRecord
 from workflow.jobs.cell import CellJob
 from workflow.jobs.parts import Arrays, Parts
-from workflow.jobs.process import is_failure_of_the_machine, reason, use_one_thread_deterministically
+from workflow.jobs.process import (
+    is_failure_of_the_machine,
+    is_out_of_memory,
+    reason,
+    use_one_thread_deterministically,
+)
 from workflow.jobs.statistics import beside_exact, mean_and_error
 from workflow.jobs.trials import Trial, Trials
 
@@ -52,10 +57,10 @@ def run(
     parts = Parts(record.with_suffix(".parts"), hashlib.sha256("".join(identity).encode()).hexdigest())
     certification = Certification(CellJob(config), data, parts)
     trained = read_json(training)
-    if trained["status"] == "ok":
-        certification.run(weights)
+    if trained["status"] == OK:
+        certification.run_all(weights)
     else:
-        certification.fail("all", trained["reason"])
+        certification.fail_all(trained["status"], trained["reason"])
     write_npz(values, certification.values)
     write_json(record, certification.record(**hashes).to_json())
     parts.remove()
@@ -67,8 +72,25 @@ class Certification:
     def __init__(self, cell: CellJob, data: str | Path, parts: Parts):
         self.cell, self.settings, self.parts = cell, cell.config["certify"], parts
         self.data = load_evaluation_set(data).to(cell.device)
+        self.status = OK
         self.rows: list[CertificateRow] = []
         self.values: Arrays = {}
+
+    def run_all(self, weights: str | Path) -> None:
+        """Run everything; where the machine has not the memory for it, one row says so."""
+        try:
+            self.run(weights)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            traceback.print_exc()
+            self.rows, self.values = [], {}
+            self.fail_all(NOT_RUN, reason(error))
+
+    def fail_all(self, status: str, why: str) -> None:
+        """There is no model to certify: one row says so."""
+        self.status = NOT_RUN if status == NOT_RUN else OK
+        self.rows.append(CertificateRow(estimator="all", status=status, reason=why))
 
     def run(self, weights: str | Path) -> None:
         """Load the model, simulate data from it, and run every estimator on either."""
@@ -89,10 +111,8 @@ class Certification:
             if is_failure_of_the_machine(error):
                 raise
             traceback.print_exc()
-            self.fail(trial.name, reason(error), trial.variant)
-
-    def fail(self, name: str, why: str, variant: str = "") -> None:
-        self.rows.append(CertificateRow(estimator=name, variant=variant, status="failed", reason=why))
+            failed = CertificateRow(estimator=trial.name, variant=trial.variant, status=FAILED, reason=reason(error))
+            self.rows.append(failed)
 
     def estimate(self, trial: Trial, simulated: tuple[Tensor, Tensor]) -> None:
         """One estimator on test data, and from both sides on simulated data."""
@@ -161,5 +181,5 @@ class Certification:
     def record(self, **hashes: str) -> CertificationRecord:
         """All that the tables need to know of the cell but the per-example values."""
         return CertificationRecord(
-            identity=self.cell.identity, dim=self.data.examples.shape[1], rows=self.rows, **hashes
+            identity=self.cell.identity, dim=self.data.examples.shape[1], rows=self.rows, status=self.status, **hashes
         )

@@ -19,10 +19,15 @@ from cdae.data import load_evaluation_set
 from cdae.estimators.catalogue import ESTIMATORS, estimators_for
 from cdae.interfaces import Estimate, Layered, Samples
 from cdae.seen_examples import with_seen_examples
-from workflow.grid.record import EvaluationRecord, EvaluationRow, Levels, SeenExamples
+from workflow.grid.record import FAILED, NOT_RUN, OK, EvaluationRecord, EvaluationRow, Levels, SeenExamples
 from workflow.jobs import pictures
 from workflow.jobs.cell import CellJob
-from workflow.jobs.process import is_failure_of_the_machine, reason, use_one_thread_deterministically
+from workflow.jobs.process import (
+    is_failure_of_the_machine,
+    is_out_of_memory,
+    reason,
+    use_one_thread_deterministically,
+)
 from workflow.jobs.statistics import beside_exact, mean_and_error
 
 N_SEEN_EXAMPLES = 1_000  # at most, on which a bound or an exact density is computed too
@@ -48,18 +53,18 @@ def run(
     use_one_thread_deterministically()
     trained = read_json(training)
     evaluation = Evaluation(CellJob(config), data)
-    if trained["status"] == "ok":
-        evaluation.run(weights)
+    if trained["status"] == OK:
+        evaluation.run_all(weights)
     else:
-        evaluation.fail_all(trained["reason"])
+        evaluation.fail_all(trained["status"], trained["reason"])
     write_npz(values, evaluation.values)
     write_npz(shown, evaluation.pictures)
     n_updates = trained.get("n_updates", [None])[-1]
-    write_json(record, evaluation.record(n_updates=n_updates, **hashes).to_json())
+    write_json(record, evaluation.record(n_updates=n_updates, notes=trained["notes"], **hashes).to_json())
 
 
-def run_at_snapshots(config: dict[str, Any], data: Path, snapshots: Path, record: Path) -> None:
-    """Evaluate the states that training kept on its way, and write a list of records.
+def run_at_snapshots(config: dict[str, Any], hashes: dict[str, str], data: Path, snapshots: Path, record: Path) -> None:
+    """Evaluate the states that training kept on its way, and write their records.
 
     Random numbers are those of the finished model's evaluation, so differences along the way are paired.
     """
@@ -71,7 +76,7 @@ def run_at_snapshots(config: dict[str, Any], data: Path, snapshots: Path, record
         model.load_state_dict(state)
         evaluation.measure(model, [name for name in evaluation.estimators() if ESTIMATORS[name].on_snapshots])
         records.append(evaluation.record(n_updates=n_updates).to_json())
-    write_json(record, records)
+    write_json(record, {"snapshots": records, **hashes})
 
 
 class Evaluation:
@@ -80,11 +85,23 @@ class Evaluation:
     def __init__(self, cell: CellJob, data: str | Path):
         self.cell = cell
         self.data = load_evaluation_set(data).to(cell.device)
+        self.status = OK
         self.rows: list[EvaluationRow] = []
         self.values: dict[str, np.ndarray] = {}
         self.pictures: pictures.Pictures = {}
         self.levels = Levels()
         self.seen_examples: dict[str, SeenExamples] = {}
+
+    def run_all(self, weights: str | Path) -> None:
+        """Run everything; where the machine has not the memory for it, every estimator's row says so."""
+        try:
+            self.run(weights)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            traceback.print_exc()
+            self.rows, self.values = [], {}
+            self.fail_all(NOT_RUN, reason(error))
 
     def run(self, weights: str | Path) -> None:
         """Load the model, run all of its estimators, and keep pictures."""
@@ -124,14 +141,15 @@ class Evaluation:
             traceback.print_exc()
             self.fail(name, reason(error))
 
-    def fail(self, name: str, why: str, **fields: Any) -> None:
+    def fail(self, name: str, why: str, status: str = FAILED, **fields: Any) -> None:
         suffix = ESTIMATORS[name].model_suffix if name in ESTIMATORS else ""
-        self.rows.append(EvaluationRow(estimator=name, model_suffix=suffix, status="failed", reason=why, **fields))
+        self.rows.append(EvaluationRow(estimator=name, model_suffix=suffix, status=status, reason=why, **fields))
 
-    def fail_all(self, why: str) -> None:
-        """Training failed: every estimator that would have run gets a row that says so."""
+    def fail_all(self, status: str, why: str) -> None:
+        """There is no model to evaluate: every estimator that would have run gets a row that says so."""
+        self.status = NOT_RUN if status == NOT_RUN else OK
         for name in self.estimators():
-            self.fail(name, why)
+            self.fail(name, why, status)
 
     def settings(self, name: str) -> dict[str, Any]:
         """The settings of one estimator, and the seed of the random test points that all models share."""
@@ -202,7 +220,7 @@ class Evaluation:
             mse_test=model.level_mse(self.data.examples, generator=generator).tolist(),
         )
 
-    def record(self, n_updates: int | None = None, **hashes: str) -> EvaluationRecord:
+    def record(self, **facts: Any) -> EvaluationRecord:
         """All that the tables need to know of the cell but the per-example values."""
         return EvaluationRecord(
             identity=self.cell.identity,
@@ -212,6 +230,6 @@ class Evaluation:
             rows=self.rows,
             levels=self.levels,
             seen_examples=self.seen_examples,
-            n_updates=n_updates,
-            **hashes,
+            status=self.status,
+            **facts,
         )

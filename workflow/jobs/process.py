@@ -7,6 +7,7 @@ machine (disk, memory) is not: the job fails, and the next run of the pipeline r
 import gc
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,12 +42,33 @@ def use_one_thread_deterministically() -> None:
 
 
 def is_failure_of_the_machine(error: Exception) -> bool:
-    """Disk and memory, among them torch's allocator, which raises a plain RuntimeError."""
-    out_of_memory = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return isinstance(error, OSError | MemoryError) or out_of_memory or type(error).__name__ == "OutOfMemoryError"
+    """Disk and memory."""
+    return isinstance(error, OSError) or is_out_of_memory(error)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Memory, also of torch's allocators, of which one raises a plain RuntimeError."""
+    of_torch = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or of_torch or type(error).__name__ == "OutOfMemoryError"
 
 
 def reason(error: Exception) -> str:
     """One line that names a failure in a table."""
     text = " ".join(str(error).split())
+    if is_out_of_memory(error):
+        return f"it needs more memory than there is ({text or type(error).__name__}); run it where there is more"
     return text if isinstance(error, ValueError | ArithmeticError) else f"{type(error).__name__}: {text}"
+
+
+@contextmanager
+def noted(category: type[Warning]) -> Iterator[list[str]]:
+    """Collect the texts of the warnings of one category, which tables repeat, and print all warnings in the log."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", category)
+        try:
+            yield notes
+        finally:
+            for warning in caught:
+                print(f"{warning.category.__name__}: {warning.message}", file=sys.stderr)
+            notes += [str(warning.message) for warning in caught if issubclass(warning.category, category)]

@@ -10,35 +10,44 @@ from torch import Tensor, nn
 from cdae import checkpoint
 from cdae.computing.files import write_json
 from cdae.data import load_training_set
-from cdae.interfaces import Fitted, Trainable
+from cdae.interfaces import Fitted, InputWarning, Trainable
 from cdae.training import fit
+from workflow.grid.record import FAILED, NOT_RUN, OK
 from workflow.jobs.cell import PROCESSOR, CellJob
-from workflow.jobs.process import is_failure_of_the_machine, reason, use_one_thread_deterministically
+from workflow.jobs.process import is_out_of_memory, noted, reason, use_one_thread_deterministically
 
 Snapshots = dict[int, dict[str, Tensor]]  # number of updates -> the model's state after so many
 
 
-def run(config: dict[str, Any], data: Path, weights: Path, snapshots: Path, record: Path) -> None:
-    """Train, and write the weights, the snapshots and the record; or record why training failed."""
+def run(
+    config: dict[str, Any], hashes: dict[str, str], data: Path, weights: Path, snapshots: Path, record: Path
+) -> None:
+    """Train, and write the weights, the snapshots and the record; or record why there is nothing trained.
+
+    Args:
+        hashes: config_sha256 and code_sha256.
+    """
     use_one_thread_deterministically()
     kept: Snapshots = {}
-    try:
-        model, facts = train(CellJob(config), data, kept)
-    except Exception as error:
-        if is_failure_of_the_machine(error):
-            raise
-        traceback.print_exc()
-        model, facts = nn.Module(), {"status": "failed", "reason": reason(error)}
+    with noted(InputWarning) as notes:
+        try:
+            model, facts = train(CellJob(config), data, kept)
+        except Exception as error:
+            if isinstance(error, OSError):
+                raise
+            traceback.print_exc()
+            status = NOT_RUN if is_out_of_memory(error) else FAILED
+            model, facts = nn.Module(), {"status": status, "reason": reason(error)}
     checkpoint.save(model, weights)
     checkpoint.save_snapshots(kept, snapshots)
-    write_json(record, {**facts, "config": config, "torch": torch.__version__})
+    write_json(record, {**facts, "notes": notes, "config": config, "torch": torch.__version__, **hashes})
 
 
 def train(cell: CellJob, data: str | Path, snapshots: Snapshots) -> tuple[nn.Module, dict[str, Any]]:
     """The trained model and the facts of its training; fills `snapshots` on the way."""
     training_set = load_training_set(data)
     model = cell.build(training_set)
-    facts: dict[str, Any] = {"status": "ok"}
+    facts: dict[str, Any] = {"status": OK}
     if isinstance(model, Trainable):
         history = fit(
             model.to(cell.device),

@@ -17,7 +17,6 @@ rule certify:
     threads: 1
     params:
         config=certification_config,
-        code=certification_code,
         hashes=certification_hashes,
     message:
         "certify {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"

@@ -1,33 +1,43 @@
 # The checked configuration, the grid, and the paths and parameters that rules share.
-import fcntl
+import os
 import shlex
 import sys
+import time
 from pathlib import Path
 
+HOME = Path(workflow.basedir)  # the project, from wherever it is run
+if str(HOME) not in sys.path:
+    sys.path.insert(0, str(HOME))
+
 from baselines.registry import MODELS
-from cdae.datasets.registry import LOADERS
 from workflow.grid import cells as grid
-from workflow.grid import duration, products
-from workflow.grid.check import check
-from workflow.grid.code_hash import code_sha256
+from workflow.grid import config_file, duration, machine, products
+from workflow.grid.check import checked
+from workflow.grid.provenance import Provenance, stale
 
 if len(workflow.overwrite_configfiles) > 1:
     sys.exit("config: got several --configfile, expected one: a configuration is complete in itself")
 try:
-    check(config)
+    for file in workflow.overwrite_configfiles or [HOME / "config/config.yaml"]:
+        config_file.read(Path(file))
+    CONFIG = checked(config)
 except ValueError as error:
     sys.exit(f"config: {error}")
 
-# Jobs use the python that runs snakemake, also where its environment was not activated; and glibc keeps freed memory
-# for the next tensor, where it would return it to the system and fault it in again (a quarter of the CPU time). Arrays
-# of whole data sets are returned: kept, they would leave holes that double the memory of a job.
+# Jobs use the python that runs snakemake, also where its environment was not activated, and the project's own modules;
+# and glibc keeps freed memory for the next tensor, where it would return it to the system and fault it in again (a
+# quarter of the CPU time). Arrays of whole data sets are returned: kept, they would leave holes that double the memory
+# of a job.
 shell.prefix(
     f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    f" PYTHONPATH={shlex.quote(':'.join(filter(None, [str(HOME), os.getenv('PYTHONPATH')])))}"
     " MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=32000000; "
 )
 
-RESULTS = config["results_dir"].rstrip("/")
-CELLS = {(cell.dataset, cell.model, str(cell.seed)): cell for cell in grid.cells(config)}
+RESULTS = CONFIG["results_dir"].rstrip("/") or "/"
+CELLS = {(cell.dataset, cell.model, str(cell.seed)): cell for cell in grid.cells(CONFIG)}
+PROVENANCE = Provenance(CONFIG)
+STARTED = time.time()
 HELD = []  # open files, which would be closed if nothing referred to them
 
 
@@ -42,90 +52,102 @@ def cell_of(wildcards):
 
 
 def user_files(wildcards):
-    """The user's own file of a data set, so that editing it runs the data set's cells again."""
-    return [path for key, path in grid.dataset_options(config, wildcards.dataset).items() if key == "path"]
+    """The user's own file of a data set. Its contents decide, and not its date: they are in the job's hashes."""
+    options = grid.dataset_options(CONFIG, wildcards.dataset)
+    return [ancient(path) for key, path in options.items() if key == "path"]
 
 
 def sample_files(wildcards):
     """The user's own file of samples that a cell reads."""
-    options = config["models"][cell_of(wildcards).family]
-    return [options["path"]] if options["kind"] == "samples" else []
+    options = CONFIG["models"][cell_of(wildcards).family]
+    return [ancient(options["path"])] if options["kind"] == "samples" else []
 
 
 def loader_of(wildcards):
-    return config["datasets"][wildcards.dataset]["loader"]
+    return CONFIG["datasets"][wildcards.dataset]["loader"]
 
 
 def loader_options(wildcards):
-    return grid.canonical(grid.dataset_options(config, wildcards.dataset))
+    return grid.canonical(grid.dataset_options(CONFIG, wildcards.dataset))
 
 
 def training_config(wildcards):
-    return grid.canonical(grid.training_config(config, cell_of(wildcards)))
+    return grid.canonical(grid.training_config(CONFIG, cell_of(wildcards)))
 
 
 def evaluation_config(wildcards):
-    return grid.canonical(grid.evaluation_config(config, cell_of(wildcards)))
+    return grid.canonical(grid.evaluation_config(CONFIG, cell_of(wildcards)))
 
 
 def certification_config(wildcards):
-    return grid.canonical(grid.certification_config(config, cell_of(wildcards)))
+    return grid.canonical(grid.certification_config(CONFIG, cell_of(wildcards)))
 
 
-def data_code(wildcards):
-    return code_sha256("workflow.scripts.prepare_data", [LOADERS[loader_of(wildcards)]])
+def data_hashes(wildcards):
+    return grid.canonical(PROVENANCE.of_data(wildcards.dataset))
 
 
-def training_code(wildcards):
-    return code_sha256("workflow.scripts.train", [MODELS[cell_of(wildcards).kind]])
-
-
-def evaluation_code(wildcards):
-    return code_sha256("workflow.scripts.evaluate", [MODELS[cell_of(wildcards).kind]])
-
-
-def snapshots_code(wildcards):
-    return code_sha256("workflow.scripts.evaluate_snapshots", [MODELS[cell_of(wildcards).kind]])
-
-
-def certification_code(wildcards):
-    return code_sha256("workflow.scripts.certify", [MODELS[cell_of(wildcards).kind]])
-
-
-def row_hashes(wildcards, job_config, job_code):
-    """The hashes that stand in every row: of the configuration and of all code that the numbers depend on."""
-    code = [data_code(wildcards), training_code(wildcards), job_code(wildcards)]
-    config_hash = grid.config_sha256(config, cell_of(wildcards), job_config)
-    return grid.canonical({"config_sha256": config_hash, "code_sha256": grid.sha256(code)})
+def training_hashes(wildcards):
+    return grid.canonical(PROVENANCE.of_training(cell_of(wildcards)))
 
 
 def evaluation_hashes(wildcards):
-    return row_hashes(wildcards, grid.evaluation_config, evaluation_code)
+    return grid.canonical(PROVENANCE.of_evaluation(cell_of(wildcards)))
+
+
+def snapshots_hashes(wildcards):
+    return grid.canonical(PROVENANCE.of_snapshots(cell_of(wildcards)))
 
 
 def certification_hashes(wildcards):
-    return row_hashes(wildcards, grid.certification_config, certification_code)
+    return grid.canonical(PROVENANCE.of_certification(cell_of(wildcards)))
 
 
-def records(suffix):
-    """One file of every cell's evaluation, in the order of the grid."""
-    return [cell.path(f"{RESULTS}/estimates", suffix) for cell in CELLS.values()]
+def data_record(dataset):
+    return f"{RESULTS}/data/{dataset}.json"
 
 
-def snapshot_records():
-    """One file of every cell that keeps snapshots of its training."""
-    kept = [cell for cell in CELLS.values() if grid.snapshots(config, cell)]
-    return [cell.path(f"{RESULTS}/snapshots", ".json") for cell in kept]
+def training_record(cell):
+    return cell.path(f"{RESULTS}/models", "/training.json")
 
 
-def certificates(suffix):
-    """One file of every cell that is certified."""
-    certified = [cell for cell in CELLS.values() if grid.certified(config, cell)]
-    return [cell.path(f"{RESULTS}/certificates", suffix) for cell in certified]
+def evaluation_record(cell):
+    return cell.path(f"{RESULTS}/estimates", ".json")
 
 
-def training_records():
-    return [f"{cell.path(f'{RESULTS}/models', '')}/training.json" for cell in CELLS.values()]
+def snapshots_record(cell):
+    return cell.path(f"{RESULTS}/snapshots", ".json")
+
+
+def certification_record(cell):
+    return cell.path(f"{RESULTS}/certificates", ".json")
+
+
+def with_snapshots():
+    return [cell for cell in CELLS.values() if grid.snapshots(CONFIG, cell)]
+
+
+def with_certificates():
+    return [cell for cell in CELLS.values() if grid.certified(CONFIG, cell)]
+
+
+def wanted_of_cells():
+    """The hashes that the records of all cells ought to have, by their paths."""
+    wanted = {evaluation_record(cell): PROVENANCE.of_evaluation(cell) for cell in CELLS.values()}
+    wanted |= {snapshots_record(cell): PROVENANCE.of_snapshots(cell) for cell in with_snapshots()}
+    return wanted | {certification_record(cell): PROVENANCE.of_certification(cell) for cell in with_certificates()}
+
+
+def wanted():
+    """The same of everything that a run makes."""
+    of_data = {data_record(name): PROVENANCE.of_data(name) for name in CONFIG["datasets"]}
+    of_training = {training_record(cell): PROVENANCE.of_training(cell) for cell in CELLS.values()}
+    of_tables = {f"{RESULTS}/tables/provenance.json": PROVENANCE.of_tables()}
+    of_figures = {
+        f"{RESULTS}/figures/{name}/provenance.json": PROVENANCE.of_figures(figure_names())
+        for name in CONFIG["datasets"]
+    }
+    return {**of_data, **of_training, **wanted_of_cells(), **of_tables, **of_figures}
 
 
 def tables():
@@ -134,15 +156,13 @@ def tables():
 
 def figure_names():
     targets = {MODELS[cell.kind] for cell in CELLS.values()}
-    return products.figures(
-        targets, has_snapshots=bool(snapshot_records()), has_certificates=bool(certificates(".json"))
-    )
+    return products.figures(targets, has_snapshots=bool(with_snapshots()), has_certificates=bool(with_certificates()))
 
 
 def figures():
     return [
         f"{RESULTS}/figures/{dataset}/{name}.{suffix}"
-        for dataset in config["datasets"]
+        for dataset in CONFIG["datasets"]
         for name in figure_names()
         for suffix in ("svg", "png")
     ]
@@ -161,14 +181,26 @@ def folder_of_output(wildcards, output):
     return str(Path(output[0]).parent)
 
 
+def retry_arguments():
+    """What the command that tries failed cells again must say as this one did."""
+    files = [os.path.relpath(path) for path in workflow.overwrite_configfiles]
+    given = [f"{key}={value}" for key, value in workflow.config_settings.config.items()]
+    elsewhere = ["--snakefile", str(HOME / "Snakefile")] if Path.cwd() != HOME else []
+    return [*elsewhere, *(["--configfile", *files] if files else []), *(["--config", *given] if given else [])]
+
+
+def say(text):
+    """Print what a terminal may not have the letters for."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding), flush=True)
+
+
 def hold_results():
-    """Refuse a second run of the same grid. The system lets go of the file however this run ends, also by kill -9."""
-    Path(RESULTS).mkdir(parents=True, exist_ok=True)
-    HELD.append(file := open(f"{RESULTS}/.held", "w"))
+    """Refuse a second run of the same grid, and a folder that cannot be written to."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(f"results_dir: another run is writing to {RESULTS}; wait until it has ended")
+        HELD.append(machine.hold(Path(RESULTS)))
+    except ValueError as error:
+        sys.exit(f"results_dir: {error}")
 
 
 def opening_message():
@@ -178,11 +210,20 @@ def opening_message():
         for job in workflow.dag.needrun_jobs()
         if job.rule.name in ("train", "evaluate", "evaluate_snapshots", "certify")
     ]
-    committed = Path("results/reference") / Path(RESULTS).name / "seconds.csv"
+    committed = HOME / "results/reference" / Path(RESULTS).name / "seconds.csv"
     return duration.message(jobs, committed, workflow.cores)
 
 
 def closing_message():
+    """The table that this run has made, if it has made one."""
     summary = Path(f"{RESULTS}/tables/summary.md")
     where = f"tables: {RESULTS}/tables   figures: {RESULTS}/figures"
-    return f"\n{summary.read_text(encoding='utf-8')}\n{where}" if summary.is_file() else where
+    if not summary.is_file() or summary.stat().st_mtime < STARTED - 1.0:
+        return "done; no tables were made by this run"
+    return f"\n{summary.read_text(encoding='utf-8')}\n{where}"
+
+
+# Results that other code or another configuration made are made again, also where Snakemake has forgotten how they
+# were made, or was told not to look.
+if workflow.is_main_process and workflow.dag_settings is not None:
+    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *stale(wanted())}

@@ -2,7 +2,8 @@ rule prepare_data:
     input:
         user_files,
     output:
-        f"{RESULTS}/data/{{dataset}}.npz",
+        data=f"{RESULTS}/data/{{dataset}}.npz",
+        record=f"{RESULTS}/data/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/prepare_data/{{dataset}}.log",
     conda:
@@ -11,9 +12,10 @@ rule prepare_data:
     params:
         loader=loader_of,
         options=loader_options,
-        code=data_code,
+        hashes=data_hashes,
     message:
         "prepare {wildcards.dataset}"
     shell:
         "python -m workflow.scripts.prepare_data --name {wildcards.dataset} --loader {params.loader}"
-        " --options {params.options:q} --output {output:q} > {log:q} 2>&1"
+        " --options {params.options:q} --hashes {params.hashes:q} --output {output.data:q} --record {output.record:q}"
+        " > {log:q} 2>&1"

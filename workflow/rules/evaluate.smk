@@ -16,7 +16,6 @@ rule evaluate:
     threads: 1
     params:
         config=evaluation_config,
-        code=evaluation_code,
         hashes=evaluation_hashes,
     message:
         "evaluate {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"

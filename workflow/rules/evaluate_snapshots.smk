@@ -13,9 +13,9 @@ rule evaluate_snapshots:
     threads: 1
     params:
         config=evaluation_config,
-        code=snapshots_code,
+        hashes=snapshots_hashes,
     message:
         "evaluate snapshots of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m workflow.scripts.evaluate_snapshots --config {params.config:q} --data {input.data:q}"
-        " --snapshots {input.snapshots:q} --record {output:q} > {log:q} 2>&1"
+        "python -m workflow.scripts.evaluate_snapshots --config {params.config:q} --hashes {params.hashes:q}"
+        " --data {input.data:q} --snapshots {input.snapshots:q} --record {output:q} > {log:q} 2>&1"

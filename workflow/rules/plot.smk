@@ -10,13 +10,14 @@ rule plot:
             subcategory="{dataset}",
         ),
         expand(f"{RESULTS}/figures/{{{{dataset}}}}/{{name}}.png", name=figure_names()),
+        provenance=f"{RESULTS}/figures/{{dataset}}/provenance.json",
     log:
         f"{RESULTS}/logs/plot/{{dataset}}.log",
     conda:
         "../../environment.yml"
     threads: 1
     params:
-        code=code_sha256("workflow.scripts.plot", []),
+        hashes=grid.canonical(PROVENANCE.of_figures(figure_names())),
         figures=figure_names(),
         tables=lambda wildcards, input: str(Path(input.tables[0]).parent),
         folder=folder_of_output,
@@ -25,4 +26,4 @@ rule plot:
     shell:
         "python -m workflow.scripts.plot --dataset {wildcards.dataset} --figures {params.figures}"
         " --tables {params.tables:q} --data {input.data:q} --pictures {input.pictures:q}"
-        " --output-dir {params.folder:q} > {log:q} 2>&1"
+        " --hashes {params.hashes:q} --output-dir {params.folder:q} > {log:q} 2>&1"

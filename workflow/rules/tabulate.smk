@@ -1,29 +1,32 @@
 rule tabulate:
     input:
-        records=records(".json"),
-        values=records(".npz"),
-        snapshots=snapshot_records(),
-        certificates=certificates(".json"),
-        certified_values=certificates(".npz"),
-        published="results/reference/published.csv",
+        records=[evaluation_record(cell) for cell in CELLS.values()],
+        values=[cell.path(f"{RESULTS}/estimates", ".npz") for cell in CELLS.values()],
+        snapshots=[snapshots_record(cell) for cell in with_snapshots()],
+        certificates=[certification_record(cell) for cell in with_certificates()],
+        certified_values=[cell.path(f"{RESULTS}/certificates", ".npz") for cell in with_certificates()],
+        data=[data_record(dataset) for dataset in CONFIG["datasets"]],
+        published=ancient(HOME / "results/reference/published.csv"),
     output:
         report(
             multiext(f"{RESULTS}/tables/", *products.TABLES),
             category="Tables",
         ),
+        provenance=f"{RESULTS}/tables/provenance.json",
     log:
         f"{RESULTS}/logs/tabulate.log",
     conda:
         "../../environment.yml"
     threads: 1
     params:
-        code=code_sha256("workflow.scripts.tabulate", []),
         folder=folder_of_output,
-        config=grid.canonical(config),
+        config=grid.canonical(CONFIG),
+        wanted=grid.canonical(wanted_of_cells()),
+        hashes=grid.canonical(PROVENANCE.of_tables()),
     message:
         "make the tables"
     shell:
         "python -m workflow.scripts.tabulate --records {input.records:q} --snapshots {input.snapshots:q}"
-        " --certificates {input.certificates:q}"
-        " --published {input.published:q} --config {params.config:q} --output-dir {params.folder:q}"
-        " > {log:q} 2>&1"
+        " --certificates {input.certificates:q} --data {input.data:q}"
+        " --published {input.published:q} --config {params.config:q} --wanted {params.wanted:q}"
+        " --hashes {params.hashes:q} --output-dir {params.folder:q} > {log:q} 2>&1"

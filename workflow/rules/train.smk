@@ -15,9 +15,9 @@ rule train:
     threads: 1
     params:
         config=training_config,
-        code=training_code,
+        hashes=training_hashes,
     message:
         "train {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m workflow.scripts.train --config {params.config:q} --data {input.data:q}"
+        "python -m workflow.scripts.train --config {params.config:q} --hashes {params.hashes:q} --data {input.data:q}"
         " --weights {output.weights:q} --snapshots {output.snapshots:q} --record {output.record:q} > {log:q} 2>&1"

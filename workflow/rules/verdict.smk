@@ -1,8 +1,8 @@
 rule verdict:
     input:
-        records=records(".json"),
-        training=training_records(),
-        certificates=certificates(".json"),
+        records=[evaluation_record(cell) for cell in CELLS.values()],
+        training=[training_record(cell) for cell in CELLS.values()],
+        certificates=[certification_record(cell) for cell in with_certificates()],
         made=[*tables(), *figures()],
     output:
         f"{RESULTS}/verdict.txt",
@@ -12,11 +12,9 @@ rule verdict:
         "../../environment.yml"
     threads: 1
     params:
-        code=code_sha256("workflow.scripts.verdict", []),
-        config_files=workflow.overwrite_configfiles,
+        arguments=grid.canonical(retry_arguments()),
     message:
         "check that no cell failed"
     shell:
         "python -m workflow.scripts.verdict --records {input.records:q} --training-records {input.training:q}"
-        " --certificates {input.certificates:q}"
-        " --config-files {params.config_files:q} --output {output:q} > {log:q} 2>&1"
+        " --certificates {input.certificates:q} --arguments {params.arguments:q} --output {output:q} > {log:q} 2>&1"

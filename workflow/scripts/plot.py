@@ -1,8 +1,10 @@
 """Draw the figures of one data set from its tables and pictures; weights are never read."""
 
 import argparse
+import json
 from pathlib import Path
 
+from cdae.computing.files import write_json
 from workflow.figures.drawers import DRAWERS
 from workflow.figures.material import load
 from workflow.figures.style import save, use_style
@@ -16,6 +18,7 @@ def main() -> None:
     parser.add_argument("--tables", required=True, type=Path)
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--pictures", nargs="+", required=True, type=Path)
+    parser.add_argument("--hashes", required=True, type=json.loads, help="config_sha256 and code_sha256, as JSON")
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
     with job():
@@ -23,6 +26,7 @@ def main() -> None:
         material = load(args.dataset, args.tables, args.data, args.pictures)
         for name in args.figures:
             save(DRAWERS[name](material), args.output_dir / name)
+        write_json(args.output_dir / "provenance.json", args.hashes)
 
 
 if __name__ == "__main__":

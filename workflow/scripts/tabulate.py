@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from cdae.computing.files import write_json
 from workflow.jobs.process import job
 from workflow.tables import tabulation
 
@@ -13,13 +14,18 @@ def main() -> None:
     parser.add_argument("--records", nargs="+", required=True, type=Path)
     parser.add_argument("--snapshots", nargs="*", default=[], type=Path, help="records of cells at their snapshots")
     parser.add_argument("--certificates", nargs="*", default=[], type=Path)
+    parser.add_argument("--data", nargs="+", required=True, type=Path, help="records of the data sets")
     parser.add_argument("--published", required=True, type=Path, help="csv of published figures")
     parser.add_argument("--config", required=True, type=json.loads, help="the whole configuration, as JSON")
+    parser.add_argument("--wanted", required=True, type=json.loads, help="hashes of every record, as JSON")
+    parser.add_argument("--hashes", required=True, type=json.loads, help="config_sha256 and code_sha256, as JSON")
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
     with job():
-        records = args.records, args.snapshots, args.certificates
+        tabulation.refuse_stale(args.wanted)
+        records = args.data, args.records, args.snapshots, args.certificates
         tabulation.write(args.output_dir, tabulation.make(args.config, *records, args.published))
+        write_json(args.output_dir / "provenance.json", args.hashes)
 
 
 if __name__ == "__main__":

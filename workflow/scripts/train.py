@@ -10,6 +10,7 @@ from workflow.jobs.process import job
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", required=True, type=json.loads, help="what training depends on, as JSON")
+    parser.add_argument("--hashes", required=True, type=json.loads, help="config_sha256 and code_sha256, as JSON")
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--weights", required=True, type=Path)
     parser.add_argument("--snapshots", required=True, type=Path)
@@ -18,7 +19,7 @@ def main() -> None:
     with job():
         from workflow.jobs import training  # here: torch must find the process set up
 
-        training.run(args.config, args.data, args.weights, args.snapshots, args.record)
+        training.run(args.config, args.hashes, args.data, args.weights, args.snapshots, args.record)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def read_certified(path: Path) -> Certified:
 
 
 def read_snapshots(path: Path) -> list[EvaluationRecord]:
-    return [EvaluationRecord.from_json(value) for value in read_json(path)]
+    return [EvaluationRecord.from_json(value) for value in read_json(path)["snapshots"]]
 
 
 def _values(path: Path) -> Values:

@@ -4,12 +4,16 @@ import math
 
 import pandas as pd
 
+ROUNDING = 1e-12  # of a mean: an error of this size is one of arithmetic
+
 
 def estimate(mean: float, standard_error: float) -> str:
-    """mean ± standard error, with as many decimals; the mean alone where it has no error."""
+    """mean ± standard error, with as many decimals; the mean alone where it has no error but that of rounding."""
+    if standard_error <= ROUNDING * abs(mean):
+        return f"{mean:z.2f}"
     text = error(standard_error)
     decimals = len(text.partition(".")[2])
-    return f"{mean:z.{decimals}f} ± {text}" if standard_error else f"{mean:z.2f}"  # z: no minus before 0.00
+    return f"{mean:z.{decimals}f} ± {text}"  # z: no minus before 0.00
 
 
 def error(value: float) -> str:

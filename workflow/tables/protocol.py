@@ -3,31 +3,36 @@
 It stands beside every table, so that a number that is quoted can be quoted with what it means.
 """
 
-from workflow.grid.cells import Options, sha256
-from workflow.grid.record import EvaluationRecord
+from workflow.grid.cells import Options, portable, sha256
+from workflow.grid.record import OK, CertificationRecord, EvaluationRecord
 from workflow.tables.estimators import CARDS, CERTIFIED_NATS_PER_DIM, Claim
 
 
-def card(config: Options, records: list[EvaluationRecord]) -> str:
+def card(
+    config: Options, records: list[EvaluationRecord], certified: list[CertificationRecord], notes: list[str]
+) -> str:
     """Data, estimators, numerics, and the identity of configuration and code.
 
+    What was done is read from the records; the configuration gives the settings that they do not hold.
+
     Args:
-        records: of every cell's evaluation.
+        records: of every cell's evaluation; `certified` of every cell's certification.
+        notes: warnings about the user's input.
     """
     by_dataset = {record.identity.dataset: record for record in records}
     parts = {
         "Data": [_data(name, record) for name, record in by_dataset.items()],
-        "Estimates": _evaluated(config["estimators"]),
-        "Certificates": _certified(config.get("certify")),
+        **({"Notes on the input": notes} if notes else {}),
+        "Estimates": _evaluated(config["estimators"], records),
+        "Certificates": _certified(config.get("certify", {}), certified),
         "Numerics": [
             "Nats per example; standard errors are std / sqrt(n) over test points; the spread between seeds is apart.",
-            "Likelihoods in float32 products with float64 sums, one thread; matrix products of training: "
-            + "; ".join(_precisions(config["models"])) + ".",
+            "Likelihoods in float32 products with float64 sums, one thread" + _precisions(config["models"]) + ".",
             f"Base seed {config['base_seed']}, replicates {', '.join(map(str, config['seeds']))}; every job draws from "
             "a generator seeded by its own identity.",
         ],
         "Identity": [
-            f"configuration sha256 `{sha256(config)}`",
+            f"configuration sha256 `{sha256(portable(config))}`",
             f"code sha256 `{sha256(sorted({record.code_sha256 for record in records}))}` over all cells; "
             "`log_likelihood.csv` has both per row.",
         ],
@@ -46,36 +51,44 @@ def _data(name: str, record: EvaluationRecord) -> str:
     )
 
 
-def _evaluated(settings: Options) -> list[str]:
-    """A line per estimator of an evaluation."""
+def _evaluated(settings: Options, records: list[EvaluationRecord]) -> list[str]:
+    """A line per estimator that an evaluation has run."""
+    used = {row.estimator for record in records for row in record.rows}
     return [
         f"`{name}`: {known.evaluated(settings[name])} (claim: {_claim(known.claim)})"
         for name, known in CARDS.items()
-        if known.evaluated is not None and name in settings
+        if known.evaluated is not None and name in used
     ]
 
 
-def _certified(settings: Options | None) -> list[str]:
-    """A line on what is certified, and one per estimator."""
-    if settings is None:
+def _certified(settings: Options, records: list[CertificationRecord]) -> list[str]:
+    """A line on what is certified, and one per estimator that a certification has run."""
+    rows = [row for record in records for row in record.rows if row.status == OK]
+    if not rows:
         return ["no certificates: no gap is known of any bound"]
-    own = [
-        f"{model} with " + " and ".join(f"{value} {name[2:]}" for name, value in sizes.items())
-        for model, sizes in settings.get("overrides", {}).items()
-    ]
+    cells = [record.identity for record in records if any(row.status == OK for row in record.rows)]
     lines = [
-        f"`certificates.csv`: {', '.join(settings.get('datasets', ['all data sets']))}, replicates "
-        f"{', '.join(map(str, settings['seeds']))}, {settings['n_points']} random test points and as many simulated "
-        "from each model" + "".join(f"; {text}" for text in own),
+        f"`certificates.csv`: {', '.join(dict.fromkeys(cell.dataset for cell in cells))}; replicates "
+        f"{', '.join(map(str, sorted({cell.seed for cell in cells})))}; random test points, and "
+        f"{_span([row.n_simulated for row in rows])} points simulated from each model",
         f"claim {Claim.CERTIFIED}: the gap between both sides on simulated data, with two standard errors, is at most "
         f"{CERTIFIED_NATS_PER_DIM:g} nats per dimension; else {_claim(Claim.STOCHASTIC)}",
     ]
-    lines += [
-        f"`{name}`: {known.certified(settings.get(known.certify_key or name, {}))}"
-        for name, known in CARDS.items()
-        if known.certified is not None
-    ]
+    for name, known in CARDS.items():
+        own = [row for row in rows if row.estimator == name]
+        if own and known.certified is not None:
+            facts = {"n_points": _span([row.n_points for row in own])}
+            if own[0].n_distributions is not None:
+                facts["n_distributions"] = _span([row.n_distributions for row in own])
+            sentence = known.certified({**settings.get(known.certify_key or name, {}), **facts})
+            lines.append(f"`{name}`: {sentence}, on {facts['n_points']} test points")
     return lines
+
+
+def _span(numbers: list[int]) -> str:
+    """The numbers in a few words."""
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _claim(claim: Claim) -> str:
@@ -85,9 +98,11 @@ def _claim(claim: Claim) -> str:
     return str(claim)
 
 
-def _precisions(models: Options) -> list[str]:
+def _precisions(models: Options) -> str:
+    """In which precision the models were trained that were."""
     precisions: dict[str, list[str]] = {}
     for name, options in models.items():
         if "training" in options:
             precisions.setdefault(options["training"]["matmul_precision"], []).append(name)
-    return [f"{precision} ({', '.join(names)})" for precision, names in precisions.items()]
+    words = "; ".join(f"{precision} ({', '.join(names)})" for precision, names in precisions.items())
+    return f"; matrix products of training: {words}" if words else ""

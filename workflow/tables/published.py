@@ -31,10 +31,14 @@ def read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def sections(published: pd.DataFrame, datasets: list[str]) -> Iterator[Section]:
-    """Published figures on these data sets, whose names differ from the published ones by case alone."""
-    for dataset in datasets:
-        rows = published[published["dataset"].str.lower() == dataset.lower()]
+def sections(published: pd.DataFrame, loaders: dict[str, str]) -> Iterator[Section]:
+    """Published figures on the data sets of a run, by what they are and not by what the user calls them.
+
+    Args:
+        loaders: by data set; the name of a loader differs from the published name of its data by case alone.
+    """
+    for dataset, loader in loaders.items():
+        rows = published[published["dataset"].str.lower() == loader.lower()]
         if len(rows):
             yield Section(dataset, _published(rows))
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workflow.grid.record import FAILED, NOT_RUN
 from workflow.tables.estimators import CARDS, Claim, weakest
 from workflow.tables.identity import SAMPLES, WHOLE
 
@@ -33,9 +34,9 @@ def summarize(long: pd.DataFrame, values: list[np.ndarray | None]) -> pd.DataFra
     for keys, group in long.groupby(KEYS, dropna=False, sort=False):
         ok = group[group["status"] == "ok"]
         per_seed = [values[i] for i in ok.index]
-        rows.append(dict(zip(KEYS, keys, strict=True)) | _statistics(ok, per_seed) | {"n_failed": len(group) - len(ok)})
+        rows.append(dict(zip(KEYS, keys, strict=True)) | _statistics(ok, per_seed) | {**_failures(group)})
         seed_values.append(np.stack(per_seed) if per_seed else None)
-    summary = pd.DataFrame(rows, columns=[*KEYS, *STATISTICS, "n_failed"])
+    summary = pd.DataFrame(rows, columns=[*KEYS, *STATISTICS, "n_failed", "n_not_run"])
     summary = summary.astype({name: "Int64" for name in KEYS + STATISTICS if name in WHOLE})
     summary["best"] = _best(summary, seed_values)
     return summary
@@ -46,6 +47,11 @@ def main_rows(group: pd.DataFrame) -> pd.DataFrame:
     steps = group["n_chain_steps"].where(group["chain_start"] == "noise")
     longest = steps.groupby(group["model"]).transform("max")
     return group[group["n_chain_steps"].isna() | (steps == longest).fillna(False)]
+
+
+def _failures(group: pd.DataFrame) -> dict[str, int]:
+    """How many seeds failed, and how many the machine could not do."""
+    return {"n_failed": int((group["status"] == FAILED).sum()), "n_not_run": int((group["status"] == NOT_RUN).sum())}
 
 
 def _statistics(ok: pd.DataFrame, per_seed: list[np.ndarray]) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def _title(row: pd.Series) -> str:
 def _value(row: pd.Series) -> str:
     """mean ± standard error [seed spread], or that it failed."""
     if row["n_seeds"] == 0:
-        return "failed"
+        return "failed" if row["n_failed"] else "not run"
     text = estimate(row["mean_nats"], row["standard_error_nats"])
     if pd.notna(row["seed_std_nats"]):
         text += f" [{error(row['seed_std_nats'])}]"
@@ -111,6 +111,8 @@ def _value(row: pd.Series) -> str:
         text += f", median {row['median_nats']:.2f}"
     if row["n_failed"]:
         text += f" ({row['n_failed']} failed)"
+    if row["n_not_run"]:
+        text += f" ({row['n_not_run']} not run)"
     if row["claim"] == Claim.NOT_CONVERGED:
         text += " †"
     return f"**{text}**" if row["best"] else text

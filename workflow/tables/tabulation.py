@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cdae.computing.files import write_text
+from cdae.computing.files import read_json, write_text
 from workflow.grid.cells import Options
+from workflow.grid.provenance import Hashes, stale
+from workflow.grid.record import EvaluationRecord
 from workflow.tables import certificates_page, published, summary_page
 from workflow.tables.bound_terms import bound_terms
 from workflow.tables.cells import read_certified, read_evaluated, read_snapshots
@@ -22,12 +24,18 @@ from workflow.tables.train_test_gap import train_test_gap
 
 
 def make(
-    config: Options, records: list[Path], snapshot_records: list[Path], certificate_records: list[Path], figures: Path
+    config: Options,
+    data: list[Path],
+    records: list[Path],
+    snapshot_records: list[Path],
+    certificate_records: list[Path],
+    figures: Path,
 ) -> dict[str, pd.DataFrame | str]:
     """Tables and pages by the names of their files.
 
     Args:
         config: the whole configuration.
+        data: records of the preparation of every data set.
         records: of the evaluation of every cell, in the order of the grid, with their values beside them.
         figures: csv of published figures.
     """
@@ -37,10 +45,12 @@ def make(
     long = log_likelihood(cells)
     summary = summarize(long, per_example_values(cells))
     curve, gaps = snapshots(ends, on_the_way), train_test_gap(ends)
-    certified = certificates([read_certified(path) for path in certificate_records], own_bounds(cells))
+    both_sides = [read_certified(path) for path in certificate_records]
+    certified = certificates(both_sides, own_bounds(cells))
     ours = list(summary_page.sections(summary, curve, certified, gaps))
-    others = published.sections(published.read(figures), list(dict.fromkeys(long["dataset"])))
-    protocol = card(config, ends)
+    loaders = {name: options["loader"] for name, options in config["datasets"].items()}
+    others = published.sections(published.read(figures), loaders)
+    protocol = card(config, ends, [cell.record for cell in both_sides], notes(data, ends))
     return {
         "log_likelihood.csv": long,
         "summary.csv": summary,
@@ -57,6 +67,26 @@ def make(
         "snapshots.csv": curve,
         "diagnostics.csv": diagnostics(ends),
     }
+
+
+def refuse_stale(wanted: dict[str, Hashes]) -> None:
+    """No table is made of results that other code or another configuration made.
+
+    Raises:
+        ValueError: with the paths of such records.
+    """
+    if found := stale(wanted):
+        raise ValueError(
+            f"{len(found)} records were made by other code or another configuration, such as {found[0]}; to make them "
+            f"again: snakemake --forcerun {' '.join(found)}"
+        )
+
+
+def notes(data: list[Path], ends: list[EvaluationRecord]) -> list[str]:
+    """Warnings about the user's input, each once, with the data set or model that it is about."""
+    of_data = [f"`{path.stem}`: {note}" for path in data for note in read_json(path)["notes"]]
+    of_models = [f"`{end.identity.model}` on `{end.identity.dataset}`: {note}" for end in ends for note in end.notes]
+    return list(dict.fromkeys([*of_data, *of_models]))
 
 
 def write(folder: Path, tables: dict[str, pd.DataFrame | str]) -> None:

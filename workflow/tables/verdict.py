@@ -1,9 +1,11 @@
 """The last word on a run: which estimates failed, and the command that tries them again."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from cdae.computing.files import read_json
+from workflow.grid.record import OK
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,13 @@ class Verdict:
     failures: list[str]
     retry: list[Path]
 
-    def message(self, config_files: list[str]) -> str:
+    def message(self, arguments: list[str]) -> str:
         """The failures, and the command that tries them again.
 
         Args:
-            config_files: as given to snakemake.
+            arguments: of this run's snakemake, such as its configuration.
         """
-        config = "".join(f" --configfile {file}" for file in config_files)
-        command = f"snakemake --cores all{config} --forcerun {' '.join(map(str, self.retry))}"
+        command = shlex.join(["snakemake", "--cores", "all", *arguments, "--forcerun", *map(str, self.retry)])
         lines = "\n".join(f"  {line}" for line in self.failures)
         n = len(self.failures)
         return f"{n} estimates failed; tables and figures show the rest:\n{lines}\nto retry: {command}"
@@ -42,7 +43,7 @@ def judge(records: list[Path], training_records: list[Path], certificates: list[
         failed = failed_rows(record)
         failures += failed
         if failed:
-            retry.append(record if read_json(training)["status"] == "ok" else training)
+            retry.append(record if read_json(training)["status"] == OK else training)
     for certificate in certificates:
         failed = failed_rows(certificate)
         failures += failed
@@ -52,5 +53,5 @@ def judge(records: list[Path], training_records: list[Path], certificates: list[
 
 def failed_rows(record: Path) -> list[str]:
     """A line for every estimate of a record that failed."""
-    failed = [row for row in read_json(record)["rows"] if row["status"] != "ok"]
-    return [f"{record}: {row['estimator']} {row['variant']}: {row['reason']}" for row in failed]
+    failed = [row for row in read_json(record)["rows"] if row["status"] != OK]
+    return [f"{record}: {row['estimator']} {row['variant']}: {row['status']}: {row['reason']}" for row in failed]

@@ -1,0 +1,101 @@
+"""What every result was made by: hashes of its configuration and of its code, and which results are stale.
+
+Snakemake's own memory of parameters can be lost (results that were copied, a deleted `.snakemake`), or be told not to
+count. So every record carries the hashes of what made it. A record whose hashes are not the wanted ones is made again.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from baselines.registry import MODELS
+from cdae.datasets.registry import LOADERS
+from workflow.grid import cells as grid
+from workflow.grid.cells import Cell, Options, sha256
+from workflow.grid.code_hash import code_sha256
+from workflow.grid.record import NOT_RUN
+
+SCRIPTS = "workflow.scripts"
+Hashes = dict[str, str]  # config_sha256 and code_sha256
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The hashes of everything that a configuration makes."""
+
+    config: Options
+
+    def of_data(self, dataset: str) -> Hashes:
+        """A prepared data set: its loader's keys, the contents of a user's file, and the loader's code."""
+        options = self.config["datasets"][dataset]
+        return _hashes([self._data_options(dataset)], [_code("prepare_data", LOADERS[options["loader"]])])
+
+    def of_training(self, cell: Cell) -> Hashes:
+        return self._of_cell(cell, "train", grid.training_config(self.config, cell))
+
+    def of_evaluation(self, cell: Cell) -> Hashes:
+        return self._of_cell(cell, "evaluate", grid.evaluation_config(self.config, cell))
+
+    def of_snapshots(self, cell: Cell) -> Hashes:
+        return self._of_cell(cell, "evaluate_snapshots", grid.evaluation_config(self.config, cell))
+
+    def of_certification(self, cell: Cell) -> Hashes:
+        return self._of_cell(cell, "certify", grid.certification_config(self.config, cell))
+
+    def of_tables(self) -> Hashes:
+        """All tables: the whole configuration but for the folders of this machine, and the code of tables."""
+        cells = [self.of_evaluation(cell) for cell in grid.cells(self.config)]
+        return _hashes([grid.portable(self.config), cells], [code_sha256(f"{SCRIPTS}.tabulate", ())])
+
+    def of_figures(self, names: list[str]) -> Hashes:
+        """The figures of a data set."""
+        return _hashes([self.of_tables(), names], [code_sha256(f"{SCRIPTS}.plot", ())])
+
+    def _of_cell(self, cell: Cell, script: str, job_config: Options) -> Hashes:
+        """A cell's job: its configuration, its data and samples, and the code of all jobs that it builds on."""
+        target = MODELS[cell.kind]
+        data = self.of_data(cell.dataset)
+        samples = contents_sha256(job_config["options"].get("path"))
+        code = [data["code_sha256"], _code("train", target), _code(script, target)]
+        return _hashes([job_config, self._data_options(cell.dataset), samples], code)
+
+    def _data_options(self, dataset: str) -> Options:
+        options = self.config["datasets"][dataset]
+        return {**options, "contents": contents_sha256(options.get("path"))}
+
+
+def _hashes(config: list[Any], code: list[str]) -> Hashes:
+    return {"config_sha256": sha256(config), "code_sha256": sha256(code)}
+
+
+def _code(script: str, target: str) -> str:
+    return code_sha256(f"{SCRIPTS}.{script}", (target,))
+
+
+@cache
+def contents_sha256(path: str | None) -> str | None:
+    """Hash of a user's file, whatever its date; None for no file, or where there is none yet."""
+    if path is None or not Path(path).is_file():
+        return None
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stale(wanted: dict[str, Hashes]) -> list[str]:
+    """The records, of those that exist, that other code or another configuration made, or that cannot be read.
+
+    Args:
+        wanted: the hashes that every record ought to have, by its path.
+    """
+    return [path for path, hashes in wanted.items() if Path(path).is_file() and not _is_fresh(Path(path), hashes)]
+
+
+def _is_fresh(path: Path, hashes: Hashes) -> bool:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return all(record[name] == value for name, value in hashes.items()) and record.get("status") != NOT_RUN
+    except (ValueError, KeyError, TypeError):  # cut short, or altered
+        return False
