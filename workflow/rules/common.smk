@@ -224,6 +224,12 @@ def closing_message():
 
 
 # Results that other code or another configuration made are made again, also where Snakemake has forgotten how they
-# were made, or was told not to look.
-if workflow.is_main_process and workflow.dag_settings is not None:
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *stale(wanted())}
+# were made, or was told not to look. It sets what is forced after it has read this file, so that is added to on its way.
+class ForcingStale(type(workflow)):
+    def __setattr__(self, name, value):
+        if name == "dag_settings" and self.is_main_process:
+            value.forcerun = {*value.forcerun, *stale(wanted())}
+        super().__setattr__(name, value)
+
+
+workflow.__class__ = ForcingStale
