@@ -12,9 +12,9 @@ from workflow.tables.estimators import CARDS, claim
 from workflow.tables.identity import IDENTITY, SAMPLES, columns, of_row, table
 
 COLUMNS = [
-    *IDENTITY, "estimator", "variant", *SAMPLES, "n_importance_samples", "split", "n_points", "mean_nats",
+    *IDENTITY, "estimator", "variant", "n_importance_samples", "split", "n_points", "mean_nats",
     "standard_error_nats", "bits_per_dim", "exact_nats", "excess_nats", "excess_standard_error_nats",
-    "model_exact_nats", "claim", "status", "reason", "config_sha256", "code_sha256",
+    "model_exact_nats", "claim", "status", "reason", "config_sha256", "code_sha256", *SAMPLES,
 ]  # fmt: skip
 
 
