@@ -96,11 +96,15 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Training examples (n, dim): real values, or uint8 levels that are dequantized afresh at every draw."""
+    """Training examples (n, dim): real values, or uint8 levels that are dequantized afresh at every draw.
+
+    `image_shape` is as of `RawData`; None where examples are not images.
+    """
 
     values: Tensor
     n_intensity_levels: int | None = None
     unit_interval: bool = False
+    image_shape: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -150,7 +154,8 @@ def load_training_set(path: str | Path) -> TrainingSet:
     """The training split of a prepared file; nothing else in it is read."""
     with np.load(path, allow_pickle=False) as file:
         n_levels = int(file["n_intensity_levels"]) or None
-        return TrainingSet(torch.from_numpy(file["train"]), n_levels, bool(file["unit_interval"]))
+        image_shape = tuple(file["image_shape"].tolist()) or None
+        return TrainingSet(torch.from_numpy(file["train"]), n_levels, bool(file["unit_interval"]), image_shape)
 
 
 @dataclass(frozen=True)
