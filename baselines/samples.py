@@ -5,8 +5,9 @@ with: levels divided by L - 1, or the real values. What cannot be right is refus
 with a UserWarning each, because a model may simply be poor:
 
 - *far outside* is refused: values whose excess over the data's range has a root mean square above one standard
-  deviation of the data. Noise of a poor but honest model stays below, even a Gaussian with the data's own variance
-  around black pixels (0.7); images in [-1, 1] instead of [0, 1] are above (1.4), and levels 0 .. 255 far above (500).
+  deviation of the data, of all pixels together in [0, 1], else about the mean of each dimension. Noise of a poor but
+  honest model stays below, even a Gaussian with the data's own variance around black pixels (at most 0.7). Images in
+  [-1, 1] instead of [0, 1] are above (1.4 where their mean is 1/2, more where they are darker), levels far above.
 - *near outside* is a warning: any value outside [0, 1] where data live there; else more than a twentieth of the values
   outside the range of the training examples at their dimension.
 - *another scale within the range* is a warning: a mean further from the data's than one standard deviation, or a
@@ -29,6 +30,7 @@ FEW_SAMPLES = 100  # below which a Parzen estimate says little; the usual protoc
 FAR = 1.0  # standard deviations of the data
 ROUNDING = 1e-6  # outside [0, 1], in single precision
 NEAR_SHARE = 0.05  # of the values outside the range of the training examples, for data without bounds
+TINY = 1e-300  # stands for a standard deviation of zero
 BETTER = 4.0  # times as near to the mean of the data, squared, is the mean of samples in another order of pixels
 
 
@@ -97,9 +99,9 @@ def in_order(samples: np.ndarray, dim: int, image_shape: tuple[int, ...] | None,
 def check_scale(samples: np.ndarray, data: np.ndarray, training_set: TrainingSet, path: str) -> None:
     """Raise ValueError for samples far outside the data's range, and warn of those near outside or on another scale."""
     low, high = (0.0, 1.0) if training_set.unit_interval else (data.min(0), data.max(0))
-    std = np.sqrt(data.var(0).mean()) or 1.0
+    std = data.std() if training_set.unit_interval else np.sqrt(data.var(0).mean())
     excess = np.maximum(np.maximum(low - samples, samples - high), 0.0)
-    share, advice = (excess > ROUNDING).mean(), likely_scale(samples, data, training_set.n_intensity_levels)
+    share, advice = (excess > ROUNDING).mean(), likely_scale(samples, data, training_set)
     got = (
         f"{path}: samples lie in [{samples.min():.4g}, {samples.max():.4g}] with mean {samples.mean():.4g} and std "
         f"{samples.std():.4g}, {share:.1%} of their values outside the data's range; expected the data's scale, "
@@ -114,24 +116,29 @@ def check_scale(samples: np.ndarray, data: np.ndarray, training_set: TrainingSet
         warnings.warn(got, stacklevel=2)
 
 
-def likely_scale(samples: np.ndarray, data: np.ndarray, n_intensity_levels: int | None) -> str:
+def likely_scale(samples: np.ndarray, data: np.ndarray, training_set: TrainingSet) -> str:
     """What to do to samples: the usual map that takes their mean and standard deviation nearest to the data's."""
-    top = (n_intensity_levels or 256) - 1
-    mean, std = data.mean(), data.std()
-    maps = {
-        "save them as they are, if they are right": (1.0, 0.0),
-        "if they are in [-1, 1], save (samples + 1) / 2": (0.5, 0.5),
-        "if they are levels 0 .. 255, save samples / 255": (1.0 / 255.0, 0.0),
-        f"if they are levels 0 .. {top}, save samples / {top}": (1.0 / top, 0.0),
-        f"if they are standardized, save {std:.4g} * samples + {mean:.4g}": (std, mean),
-        "if they were divided by 255 twice, save 255 * samples": (255.0, 0.0),
-    }
+    top, is_image = (training_set.n_intensity_levels or 256) - 1, training_set.unit_interval
+    mean, std, low, high = data.mean(), data.std(), samples.min(), samples.max()
+    maps = [
+        (True, "rescale them, if their scale is another", 1.0, 0.0),
+        (low < 0, f"if they are standardized, save {std:.4g} * samples + {mean:.4g}", std, mean),
+        (
+            is_image and -1.5 < low < data.min() and samples.std() > std,
+            "if they are in [-1, 1], save (samples + 1) / 2",
+            0.5,
+            0.5,
+        ),
+        (is_image and high > 1.5, f"if they are levels 0 .. {top}, save samples / {top}", 1.0 / top, 0.0),
+        (is_image and high > 1.5, "if they are levels 0 .. 255, save samples / 255", 1.0 / 255.0, 0.0),
+        (is_image and high < 0.01, "if they were divided by 255 twice, save 255 * samples", 255.0, 0.0),
+    ]
 
     def distance(factor: float, shift: float) -> float:
-        ratio = max(factor * samples.std(), 1e-300) / max(std, 1e-300)
-        return abs(np.log(ratio)) + abs(factor * samples.mean() + shift - mean) / max(std, 1e-300)
+        ratio = max(factor * samples.std(), TINY) / max(std, TINY)
+        return abs(np.log(ratio)) + abs(factor * samples.mean() + shift - mean) / max(std, TINY)
 
-    return min(maps, key=lambda advice: distance(*maps[advice]))
+    return min((distance(*numbers), advice) for is_possible, advice, *numbers in maps if is_possible)[1]
 
 
 def warn_of_order(samples: np.ndarray, data: np.ndarray, image_shape: tuple[int, ...] | None, path: str) -> None:

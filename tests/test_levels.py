@@ -47,7 +47,7 @@ def test_what_is_to_be_written_is_right():
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("shape", [(100, 1), (100, 4), (300, 64)])
 def test_honest_levels_are_never_refused(seed, shape):
-    """Uniform ones, over all of the range or most of it, dark ones, photographs with 200 of 256 values, and mostly zeros."""
+    """Uniform ones, over all of the range or most of it, dark ones, with 200 of 256 values, and mostly zeros."""
     rng = np.random.default_rng(seed)
     allowed = rng.choice(256, 200, replace=False)
     for images in (
