@@ -155,15 +155,21 @@ BAD_ARRAYS = {
     "one dimension": (np.zeros(500, np.uint8), r"images have shape \(500,\), expected \(n, ...\)"),
     "no pixels": (np.zeros((500, 0), np.uint8), r"images have shape \(500, 0\), expected \(n, ...\)"),
     "no real pixels": (np.zeros((500, 0)), r"images have shape \(500, 0\), expected \(n, ...\)"),
-    "above one": (255.0 * RNG.random((150, 4)), r"images lie in \[.*\], expected \[0, 1\]; rescale, or save .* uint8"),
-    "below zero": (with_value(-0.1), r"images lie in \[-0.1, .*\], expected \[0, 1\]"),
+    "above one": (
+        255.0 * RNG.random((150, 4)),
+        r"images lie in \[.*\], expected \[0, 1\]; rescale, .* or save .* uint8",
+    ),
+    "below zero": (with_value(-0.1), r"images lie in \[-0.1, .*\], expected \[0, 1\]; rescale, as \(images \+ 1\) / 2"),
     "large integers": (257 * GOOD.astype(np.uint16), r"whole numbers in \[0, 65535\], .*save images // 256 as uint8"),
     "signed integers": (
         GOOD.astype(np.int16) - 128,
         r"whole numbers in \[-128, 127\], .*save \(images \+ 128\) as uint8",
     ),
     "far integers": (GOOD.astype(int) * 2 + 7, r"whole numbers in \[7, 517\], .*save \(images - 7\) // 2 as uint8"),
-    "booleans": (GOOD > 100, "only 2 distinct values in 0 .. 1, which .* not 256 levels; set n_intensity_levels: 2;"),
+    "zeros and ones": (
+        GOOD // 128,
+        "only 2 distinct values in 0 .. 1, which .* not 256 .*; set n_intensity_levels: 2;",
+    ),
     "two levels far apart": (
         GOOD // 128 * 255,
         "only 2 distinct values .*; save images // 255 .*n_intensity_levels: 2;",
@@ -192,7 +198,7 @@ BAD_ARRAYS = {
     ),
     "levels as floats": ((GOOD / 255.0).astype(np.float32), "images have only .*, all multiples of 1/255"),
     "levels times one over 255": (GOOD.astype(np.float32) * np.float32(1 / 255), "images have only .*1/255"),
-    "levels as halves": ((GOOD / 255.0).astype(np.float16), "images have only 256 distinct values in 2460 entries;"),
+    "levels as halves": ((GOOD / 255.0).astype(np.float16), "images have values of at most 11 significant bits"),
     "floats as doubles": ((GOOD / 255.0).astype(np.float32).astype(float), "all multiples of 1/255"),
     "levels over their number": (GOOD / 256.0, "all multiples of 1/256"),
     "few entries": (GOOD[:120, 0, :1] / 255.0, "images have only .* in 120 entries, all multiples of 1/255"),
@@ -301,6 +307,13 @@ def test_channels_first_are_the_same_data_set_as_channels_last(n_channels, is_le
     first_line = capsys.readouterr().out.splitlines()[0]
     shape = (205, *raw.image_shape)
     assert first_line == f"{path}: images of shape (205, {n_channels}, 4, 5) are read as {shape}"
+
+
+def test_booleans_have_two_levels(tmp_path, capsys):
+    raw = arrays.load(write(tmp_path, images=GOOD > 100))
+    assert raw.n_intensity_levels == 2 and raw.train.dtype == np.uint8 and raw.train.max() == 1
+    assert "2 values of bool occur, which are taken as 2 levels" in capsys.readouterr().out
+    assert arrays.load(write(tmp_path, images=GOOD > 100), n_intensity_levels=256).n_intensity_levels == 256
 
 
 def test_levels_may_have_a_constant_margin(tmp_path):

@@ -26,7 +26,7 @@ def load(path: str, allow_discrete: bool = False, n_intensity_levels: int | None
 
     Args:
         allow_discrete: take real values that have no bounded density as they are, with a warning.
-        n_intensity_levels: L of images with levels 0 .. L-1; None for 256.
+        n_intensity_levels: L of images with levels 0 .. L-1; None for 256, and 2 of booleans.
 
     Raises:
         ValueError: if the file is missing or unreadable, lacks `images`, or holds values this suite cannot use.
@@ -41,7 +41,8 @@ def load(path: str, allow_discrete: bool = False, n_intensity_levels: int | None
     if flat.dtype.kind == "f":
         check_continuous(flat, path, allow_discrete, n_levels)
     else:
-        is_stated, n_levels = n_levels is not None, FULL if n_levels is None else n_levels
+        is_stated = n_levels is not None or saved.dtype == np.bool_
+        n_levels = n_levels if n_levels is not None else 2 if saved.dtype == np.bool_ else FULL
         flat = as_levels(flat, path)
         check_number_of_levels(flat, path, n_levels, is_stated=is_stated)
         print(f"{path}: {len(np.unique(flat))} values of {saved.dtype} occur, which are taken as {n_levels} levels")
@@ -158,7 +159,8 @@ def check_continuous(images: np.ndarray, path: str, allow_discrete: bool, n_inte
     if images.min() < 0 or images.max() > 1:
         low, high = images.min(), images.max()
         raise ValueError(
-            f"{path}: images lie in [{low:g}, {high:g}], expected [0, 1]; rescale, or save levels as uint8"
+            f"{path}: images lie in [{low:g}, {high:g}], expected [0, 1]; rescale, as (images + 1) / 2 where they are "
+            "in [-1, 1], or save levels as uint8"
         )
     found = evidence_of_levels(images)
     if found and not allow_discrete:

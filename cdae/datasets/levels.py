@@ -10,7 +10,7 @@ gain log 128 nats per pixel. Evident is
 
 Continuous values, real numbers: a density has no bound where one value has a probability of its own. Evident is
 
-- whole multiples of 1/L for a usual L, or few distinct values in many entries;
+- whole multiples of 1/L for a usual L, or at most 4,096 distinct values, most of them in four entries or more;
 - at most 11 significant bits, as in half precision and bfloat16: near 1 such values are levels 1/2048 apart, coarser
   than those of 16 bits, and a narrow density sees them, whatever array type they are stored in;
 - a pixel that never varies, one value in more than 3% of all entries, or in more than 10% of the examples at a pixel.
@@ -23,7 +23,10 @@ import numpy as np
 FULL = 256  # levels of uint8
 FEW = 128  # levels, fewer than which nobody stores in 8 bits without saying so
 LARGEST_SHARE_ONCE = 0.1  # of the values that occur, those that occur once, where hardly any is still to turn up
-MIN_REPEATS = 4  # entries per distinct value that make few real values levels; continuous ones hardly ever repeat
+FEW_REAL = 4_096  # real values: 12 bits, as of a sensor, or the mean of a few pixels of 8 bits
+MIN_REPEATS = (
+    4  # entries with the typical distinct value that make few real values levels; continuous ones hardly ever repeat
+)
 DENOMINATORS = (255, 256, 1_000, 10_000, 65_535, 65_536)  # 8 bits and 16, by the top level or by their number; decimals
 HALF_PRECISION_BITS = 11
 LARGEST_SHARE, LARGEST_PIXEL_SHARE = 0.03, 0.1  # of one value, in all entries and at one pixel
@@ -65,10 +68,10 @@ def evidence_of_levels(images: np.ndarray) -> str | None:
     for denominator in DENOMINATORS:
         if _are_multiples(values, denominator):
             return f"{found}, all multiples of 1/{denominator}"
-    if len(values) <= FULL and images.size >= MIN_REPEATS * len(values):
-        return found
     if _significant_bits_are_at_most(HALF_PRECISION_BITS, values):
         return f"values of at most {HALF_PRECISION_BITS} significant bits, as in half precision"
+    if len(values) <= FEW_REAL and np.median(counts) >= MIN_REPEATS:
+        return found
     if n_constant := int((images == images[0]).all(0).sum()):
         return f"{n_constant} of {images[0].size} pixels that never vary"
     if counts.max() >= MIN_COUNT and counts.max() > LARGEST_SHARE * images.size:
