@@ -21,10 +21,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdae.data import TrainingSet
-from cdae.gaussian import log_normal_full, standard_normal
+from cdae.gaussian import log_normal, log_normal_full, standard_normal
 from cdae.interfaces import SampleSet, SampleVariant
 
 SINGULAR = 1e-10  # share of a dimension's variance that the dimensions before it must leave unexplained
+SINGULAR_MESSAGE = (
+    "training data: their covariance is singular, expected every dimension to vary on its own; remove constant and "
+    "repeated dimensions, dequantize, or choose a simpler covariance"
+)
 
 
 class TrainingSamplesControl(nn.Module):
@@ -62,7 +66,58 @@ class TrainingSamplesControl(nn.Module):
         yield SampleSet(SampleVariant(source="training examples"), self.values[chosen])
 
 
-class ExactGaussian(nn.Module, ABC):
+class IndependentGaussian(nn.Module, ABC):
+    """N(mean, diag(std^2)) in float64; NaN until `fit_closed_form`."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.register_buffer("mean", torch.full((dim,), torch.nan, dtype=torch.float64))
+        self.register_buffer("std", torch.full((dim,), torch.nan, dtype=torch.float64))
+
+    @abstractmethod
+    def constrain(self, variance: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
+        """The variances of this kind with the highest likelihood, given the data's own."""
+
+    def fit_closed_form(self, training_set: TrainingSet, *, generator: torch.Generator) -> None:
+        """Maximum likelihood; draws nothing from the generator.
+
+        Raises:
+            ValueError: if a fitted variance is zero, so that there is no density.
+        """
+        moments = training_set.summary()
+        variance = self.constrain(moments.std.square())
+        if not (variance > 0).all():
+            raise ValueError(SINGULAR_MESSAGE)
+        self.mean.copy_(moments.mean)
+        self.std.copy_(variance.sqrt())
+
+    def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
+        """Exact log density in nats."""
+        return log_normal(x, self.mean, self.std)
+
+    def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
+        noise = standard_normal(self.mean, n_samples, len(self.mean), generator=generator)
+        yield SampleSet(SampleVariant(source="sample"), (self.mean + noise * self.std).float())
+
+
+class IsotropicGaussian(IndependentGaussian):
+    """One variance for all dimensions: the mean of theirs."""
+
+    def constrain(self, variance: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
+        return variance.mean().expand_as(variance)
+
+
+class DiagonalGaussian(IndependentGaussian):
+    """A variance per dimension, and no correlations."""
+
+    def constrain(self, variance: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
+        return variance
+
+
+class CorrelatedGaussian(nn.Module, ABC):
     """N(mean, factor factor^T), factor lower triangular, in float64; NaN until `fit_closed_form`."""
 
     mean: Tensor
@@ -87,10 +142,7 @@ class ExactGaussian(nn.Module, ABC):
         factor, failed = torch.linalg.cholesky_ex(covariance)
         unexplained = factor.diagonal().square() > SINGULAR * covariance.diagonal()
         if failed or not unexplained.all():
-            raise ValueError(
-                "training data: their covariance is singular, expected every dimension to vary on its own; remove "
-                "constant and repeated dimensions, dequantize, or choose a simpler covariance"
-            )
+            raise ValueError(SINGULAR_MESSAGE)
         self.mean.copy_(training_set.summary().mean)
         self.factor.copy_(factor)
 
@@ -103,26 +155,18 @@ class ExactGaussian(nn.Module, ABC):
         yield SampleSet(SampleVariant(source="sample"), (self.mean + noise @ self.factor.T).float())
 
 
-def isotropic(covariance: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
-    """One variance for all dimensions: the mean of theirs."""
-    return covariance.diagonal().mean() * torch.eye(len(covariance), dtype=covariance.dtype)
-
-
-def diagonal(covariance: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
-    """A variance per dimension, and no correlations."""
-    return covariance.diagonal().diag()
-
-
-def full(covariance: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
+class FullGaussian(CorrelatedGaussian):
     """The data's own covariance."""
-    return covariance
+
+    def constrain(self, covariance: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
+        return covariance
 
 
-COVARIANCES = {"isotropic": isotropic, "diagonal": diagonal, "full": full}
+GAUSSIANS = {"isotropic": IsotropicGaussian, "diagonal": DiagonalGaussian, "full": FullGaussian}
 
 
-class GaussianControl(ExactGaussian):
-    """The simplest density models.
+class GaussianControl(nn.Module):
+    """The simplest density models: a Gaussian whose covariance is restricted or free.
 
     Args:
         covariance: "isotropic", "diagonal" or "full".
@@ -132,10 +176,10 @@ class GaussianControl(ExactGaussian):
     """
 
     def __init__(self, dim: int, covariance: str):
-        super().__init__(dim)
-        if covariance not in COVARIANCES:
-            raise ValueError(f"covariance: got {covariance!r}, expected one of {', '.join(COVARIANCES)}")
-        self.constrain_by = COVARIANCES[covariance]
+        super().__init__()
+        if covariance not in GAUSSIANS:
+            raise ValueError(f"covariance: got {covariance!r}, expected one of {', '.join(GAUSSIANS)}")
+        self.gaussian = GAUSSIANS[covariance](dim)
 
     @classmethod
     def build(
@@ -143,11 +187,23 @@ class GaussianControl(ExactGaussian):
     ) -> "GaussianControl":
         return cls(training_set.values.shape[1], options.get("covariance", "diagonal"))
 
-    def constrain(self, covariance: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
-        return self.constrain_by(covariance)
+    def fit_closed_form(self, training_set: TrainingSet, *, generator: torch.Generator) -> None:
+        """Maximum likelihood.
+
+        Raises:
+            ValueError: if the fitted covariance is singular.
+        """
+        self.gaussian.fit_closed_form(training_set, generator=generator)
+
+    def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
+        """Exact log density in nats."""
+        return self.gaussian.log_prob(x)
+
+    def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
+        yield from self.gaussian.sample_sets(n_samples, generator=generator)
 
 
-class PPCAControl(ExactGaussian):
+class PPCAControl(CorrelatedGaussian):
     """Probabilistic principal component analysis with q = n_components.
 
     Raises:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cdae.computing.files import write_npz
+from cdae.computing.files import read_npz, write_npz
 from cdae.computing.seeds import seed_from
 
 SPLITS = ("train", "validation", "test")
@@ -96,11 +96,15 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Training examples (n, dim): real values, or uint8 levels that are dequantized afresh at every draw."""
+    """Training examples (n, dim): real values, or uint8 levels that are dequantized afresh at every draw.
+
+    `image_shape` is as of `RawData`; None where examples are not images.
+    """
 
     values: Tensor
     n_intensity_levels: int | None = None
     unit_interval: bool = False
+    image_shape: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -148,9 +152,13 @@ class TrainingSet:
 
 def load_training_set(path: str | Path) -> TrainingSet:
     """The training split of a prepared file; nothing else in it is read."""
-    with np.load(path, allow_pickle=False) as file:
-        n_intensity_levels = int(file["n_intensity_levels"]) or None
-        return TrainingSet(torch.from_numpy(file["train"]), n_intensity_levels, bool(file["unit_interval"]))
+    arrays = read_npz(path, "train", "n_intensity_levels", "unit_interval", "image_shape")
+    return TrainingSet(
+        torch.from_numpy(arrays["train"]),
+        int(arrays["n_intensity_levels"]) or None,
+        bool(arrays["unit_interval"]),
+        tuple(arrays["image_shape"].tolist()) or None,
+    )
 
 
 @dataclass(frozen=True)
@@ -198,8 +206,8 @@ def load_evaluation_set(path: str | Path) -> EvaluationSet:
     """The held-out splits of a prepared file."""
     unit = 1.0 if (training_set := load_training_set(path)).unit_interval else training_set.summary().pooled_std
     top = (training_set.n_intensity_levels or 2) - 1
-    with np.load(path, allow_pickle=False) as file:
-        exact = torch.from_numpy(file["test_log_density"]) if "test_log_density" in file else None
-        pixels = {split: torch.from_numpy(file[split]).float() / top for split in ("test", "validation")}
-        test = torch.from_numpy(file["test_continuous"])
+    arrays = read_npz(path)
+    exact = torch.from_numpy(arrays["test_log_density"]) if "test_log_density" in arrays else None
+    pixels = {split: torch.from_numpy(arrays[split]).float() / top for split in ("test", "validation")}
+    test = torch.from_numpy(arrays["test_continuous"])
     return EvaluationSet(test, pixels["test"], pixels["validation"], exact, unit, training_set)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from cdae.data import EvaluationSet, TrainingSet
+from cdae.data import EvaluationSet
 
 
 def with_seen_examples(data: EvaluationSet, n_points: int, *, generator: torch.Generator) -> EvaluationSet:
@@ -21,5 +21,5 @@ def with_seen_examples(data: EvaluationSet, n_points: int, *, generator: torch.G
         raise ValueError(f"n_points: got {n_points}, expected at least 1")
     training = data.training
     chosen = torch.randperm(len(training), generator=generator, device=training.values.device)[:n_points]
-    seen = TrainingSet(training.values[chosen], training.n_intensity_levels, training.unit_interval)
+    seen = replace(training, values=training.values[chosen])
     return replace(data, examples=seen.draw(generator=generator), pixels=seen.pixels(), log_density=None)

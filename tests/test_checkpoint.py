@@ -1,9 +1,11 @@
 """Weights on disk: what is loaded is what was saved, and anything else is refused by name."""
 
 import pytest
+import safetensors.torch
 import torch
 
 from cdae import checkpoint
+from cdae.computing.files import DamagedFileError
 from cdae.data import TrainingSet
 from cdae.model import CDAE
 from tests.helpers import CDAE_OPTIONS, seeded
@@ -34,21 +36,39 @@ def test_the_same_weights_give_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("changed", [{"n_levels": 4}, {"hidden_sizes": [9]}, {"hidden_sizes": [8, 8]}])
 def test_weights_of_another_architecture_are_refused(changed, tmp_path):
     checkpoint.save(build(1), tmp_path / "model")
-    with pytest.raises(ValueError, match=r"(?s)model: not the weights of this model .* delete the file and run again"):
+    with pytest.raises(DamagedFileError, match=r"model: not the weights of this model .*; delete the file"):
         checkpoint.load(build(1, **changed), tmp_path / "model")
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x80\x04pickled", b"\xff" * 100])
 def test_files_that_are_not_weights_are_refused(content, tmp_path):
     (tmp_path / "model").write_bytes(content)
-    with pytest.raises(ValueError, match="model: not the weights of this model"):
+    with pytest.raises(DamagedFileError, match=r"model: is damaged .* delete the file and run again"):
         checkpoint.load(build(1), tmp_path / "model")
 
 
 def test_a_truncated_file_is_refused(tmp_path):
     checkpoint.save(build(1), tmp_path / "model")
     (tmp_path / "model").write_bytes((tmp_path / "model").read_bytes()[:-10])
-    with pytest.raises(ValueError, match="model: not the weights of this model"):
+    with pytest.raises(DamagedFileError, match="model: is damaged"):
+        checkpoint.load(build(1), tmp_path / "model")
+
+
+def test_altered_weights_are_refused_and_change_no_model(tmp_path):
+    checkpoint.save(build(1), tmp_path / "model")
+    content = bytearray((tmp_path / "model").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "model").write_bytes(content)
+    model = build(2)
+    before = checkpoint.state(model)
+    with pytest.raises(DamagedFileError, match=r"model: tensors: sha256 is \w{64}, expected \w{64}; delete the file"):
+        checkpoint.load(model, tmp_path / "model")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in checkpoint.state(model).items())
+
+
+def test_weights_without_a_sha256_are_refused(tmp_path):
+    safetensors.torch.save_file(checkpoint.state(build(1)), tmp_path / "model")
+    with pytest.raises(DamagedFileError, match="model: tensors: got no sha256 in the file"):
         checkpoint.load(build(1), tmp_path / "model")
 
 

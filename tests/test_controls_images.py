@@ -7,13 +7,20 @@ import pytest
 import torch
 from scipy import stats
 
-from baselines.controls import GaussianControl, PPCAControl, TrainingSamplesControl
+from baselines.controls import (
+    CorrelatedGaussian,
+    GaussianControl,
+    IsotropicGaussian,
+    PPCAControl,
+    TrainingSamplesControl,
+)
 from baselines.k_means import KMeansControl, k_means, nearest_centre
 from baselines.registry import MODELS, model_class
 from cdae import checkpoint
 from cdae.data import TrainingSet
 from cdae.estimators.catalogue import estimators_for
 from cdae.interfaces import Fitted, Trainable
+from tests.helpers import LargestTensor
 
 N_LEVELS, DIM, N = 16, 6, 400
 GAUSSIANS = [{"covariance": c} for c in ("isotropic", "diagonal", "full")] + [{"n_components": q} for q in (1, 3, 5)]
@@ -41,6 +48,12 @@ def fitted(options, training_set):
     model = model_class(kind).build(options, training_set, generator=generator())
     model.fit_closed_form(training_set, generator=generator())
     return model
+
+
+def covariance_of(model):
+    gaussian = model.gaussian if isinstance(model, GaussianControl) else model
+    factor = gaussian.factor if isinstance(gaussian, CorrelatedGaussian) else gaussian.std.diag()
+    return (factor @ factor.T).numpy()
 
 
 def moments(training_set):
@@ -109,8 +122,7 @@ def test_more_freedom_never_lowers_the_likelihood_of_the_training_data(training_
     covariance = moments(training_set)[1]
 
     def likelihood(options):
-        c = fitted(options, training_set).factor.numpy()
-        c = c @ c.T
+        c = covariance_of(fitted(options, training_set))
         return -0.5 * (np.linalg.slogdet(c)[1] + np.trace(np.linalg.solve(c, covariance)))
 
     nested = [{"covariance": "isotropic"}, *({"n_components": q} for q in range(1, DIM))]
@@ -149,21 +161,60 @@ def test_a_rebuilt_model_is_complete_once_its_weights_are_loaded(options, traini
     assert torch.equal(rebuilt.log_prob(x), model.log_prob(x))
 
 
-@pytest.mark.parametrize("spoil", ["constant", "repeated"])
-def test_a_singular_covariance_is_refused(spoil):
+SINGULAR = [("full", "constant"), ("full", "repeated"), ("diagonal", "constant"), ("isotropic", "all constant")]
+
+
+@pytest.mark.parametrize(("covariance", "spoil"), SINGULAR)
+def test_a_singular_covariance_is_refused(covariance, spoil):
     values = torch.rand(100, 4, generator=generator())
-    values[:, 2] = 0.5 if spoil == "constant" else values[:, 0]
-    model = GaussianControl(4, "full")
+    values[:, 2] = values[:, 0] if spoil == "repeated" else 0.5
+    if spoil == "all constant":
+        values[:] = values[0]
+    model = GaussianControl(4, covariance)
     with pytest.raises(ValueError, match="covariance is singular, expected every dimension to vary"):
         model.fit_closed_form(TrainingSet(values), generator=generator())
-    assert model.mean.isnan().all()
+    assert model.gaussian.mean.isnan().all()
+
+
+def test_one_constant_pixel_leaves_the_isotropic_gaussian_a_density():
+    values = torch.rand(100, 4, generator=generator())
+    values[:, 2] = 0.5
+    model = fitted({"covariance": "isotropic"}, TrainingSet(values))
+    expected = values.double().var(0, correction=0).mean().sqrt().expand(4)
+    torch.testing.assert_close(model.gaussian.std, expected)
+
+
+@pytest.mark.parametrize("covariance", ["isotropic", "diagonal"])
+def test_independent_pixels_need_no_matrix(covariance):
+    """Fitted, evaluated, sampled and saved without a tensor of dim x dim."""
+    dim = 300
+    training_set = TrainingSet(torch.rand(100, dim, generator=generator()))
+    with LargestTensor() as largest:
+        model = fitted({"covariance": covariance}, training_set)
+        model.log_prob(torch.rand(50, dim, generator=generator()))
+        list(model.sample_sets(50, generator=generator()))
+    assert largest.n_elements == 100 * dim
+    assert sum(tensor.numel() for tensor in model.state_dict().values()) == 2 * dim
+
+
+@pytest.mark.parametrize("covariance", ["isotropic", "diagonal"])
+def test_independent_pixels_equal_the_general_gaussian_with_a_diagonal_factor(covariance, training_set, test_points):
+    """Samples are equal bit for bit; the log density to its last digits."""
+    model = fitted({"covariance": covariance}, training_set)
+    general = GaussianControl(DIM, "full")
+    general.gaussian.mean.copy_(model.gaussian.mean)
+    general.gaussian.factor.copy_(model.gaussian.std.diag())
+    x = torch.from_numpy(test_points)
+    torch.testing.assert_close(model.log_prob(x), general.log_prob(x), rtol=1e-13, atol=0)
+    one, other = (next(m.sample_sets(50, generator=generator(3))).values for m in (model, general))
+    assert torch.equal(one, other)
 
 
 def test_dequantization_makes_a_constant_pixel_regular(training_set):
     values = training_set.values.clone()
     values[:, 2] = 0
     model = fitted({"covariance": "full"}, TrainingSet(values, N_LEVELS))
-    assert model.factor[2, 2].item() == pytest.approx(math.sqrt(1 / 12) / N_LEVELS)
+    assert model.gaussian.factor[2, 2].item() == pytest.approx(math.sqrt(1 / 12) / N_LEVELS)
 
 
 def test_impossible_options_are_refused(training_set):
@@ -181,7 +232,13 @@ def test_impossible_options_are_refused(training_set):
 
 def test_the_covariance_is_diagonal_unless_told(training_set):
     model = GaussianControl.build({}, training_set, generator=generator())
-    assert model.constrain_by(torch.ones(2, 2)).tolist() == [[1, 0], [0, 1]]
+    model.fit_closed_form(training_set, generator=generator())
+    np.testing.assert_allclose(covariance_of(model), np.diag(np.diag(moments(training_set)[1])), rtol=1e-12)
+
+
+def test_the_isotropic_variance_is_the_mean_of_the_variances():
+    variance = torch.tensor([1.0, 2.0, 6.0], dtype=torch.float64)
+    assert IsotropicGaussian(3).constrain(variance).tolist() == [3.0, 3.0, 3.0]
 
 
 def test_training_samples_are_distinct_rows_and_as_many_as_the_option_says(training_set):

@@ -115,13 +115,14 @@ def test_training_set_comes_back_from_the_file(make, tmp_path):
     assert np.array_equal(training_set.values.numpy(), raw.train)
     assert training_set.n_intensity_levels == raw.n_intensity_levels
     assert training_set.unit_interval == raw.unit_interval
+    assert training_set.image_shape == raw.image_shape
 
 
 def test_training_never_reads_the_held_out_splits(tmp_path):
     """A file from which everything else is removed still loads, and equals the one from the whole file."""
     prepare(discrete(), "digits", tmp_path / "whole.npz")
     with np.load(tmp_path / "whole.npz") as whole:
-        kept = {key: whole[key] for key in ("train", "n_intensity_levels", "unit_interval")}
+        kept = {key: whole[key] for key in ("train", "n_intensity_levels", "unit_interval", "image_shape")}
     np.savez(tmp_path / "train_only.npz", **kept)
     whole, train_only = (load_training_set(tmp_path / f"{name}.npz") for name in ("whole", "train_only"))
     assert torch.equal(whole.values, train_only.values)

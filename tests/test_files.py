@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, on a full disk too."""
+"""Files are written whole or not at all, on a full disk too; and none that was changed since is read."""
 
 import subprocess
 import sys
@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from cdae import checkpoint
 from cdae.computing import files
+from cdae.computing.files import DamagedFileError
+from tests.helpers import mutated
 
 ROOT = Path(__file__).parents[1]
 
@@ -112,3 +116,129 @@ def test_a_full_disk_leaves_the_old_files(tmp_path):
     assert len(lines) == 4 and all("failed:" in line for line in lines), done.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == names
     assert {p.read_text() for p in tmp_path.iterdir()} == {"old"}
+
+
+RECORD = {"status": "ok", "loss": [1.5, -0.0, 1e-300], "seeds": {3: None}, "name": "é"}
+ARRAYS = {"x": np.arange(6.0).reshape(2, 3), "y/z": np.array(True), "none": np.zeros((0, 2), np.float32)}
+SNAPSHOTS = {3: {"w": torch.arange(4.0), "b": torch.tensor(2), "h": torch.tensor([1.5], dtype=torch.bfloat16)}}
+
+
+def same_arrays(read: dict) -> bool:
+    return list(read) == list(ARRAYS) and all(
+        np.array_equal(read[name], array) and read[name].dtype == array.dtype for name, array in ARRAYS.items()
+    )
+
+
+def same_snapshots(read: dict) -> bool:
+    return list(read) == [3] and all(
+        torch.equal(read[3][name], tensor) and read[3][name].dtype == tensor.dtype
+        for name, tensor in SNAPSHOTS[3].items()
+    )
+
+
+CHECKED = {
+    "record": (
+        lambda path: files.write_record(path, RECORD),
+        files.read_record,
+        lambda read: read == {**RECORD, "seeds": {"3": None}} and list(read) == list(RECORD),
+    ),
+    "npz": (lambda path: files.write_npz(path, ARRAYS), files.read_npz, same_arrays),
+    "safetensors": (
+        lambda path: checkpoint.save_snapshots(SNAPSHOTS, path),
+        checkpoint.load_snapshots,
+        same_snapshots,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CHECKED)
+def test_checked_files_come_back_and_have_the_same_bytes_each_time(kind, tmp_path):
+    write, read, is_same = CHECKED[kind]
+    write(tmp_path / "one")
+    write(tmp_path / "other")
+    assert is_same(read(tmp_path / "one"))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+@pytest.mark.parametrize("kind", CHECKED)
+def test_no_changed_byte_and_no_cut_gives_another_content(kind, tmp_path):
+    """Every byte of a file changed in two ways, and the file cut after every byte: refused by name in one line."""
+    write, read, is_same = CHECKED[kind]
+    write(tmp_path / "file")
+    whole = (tmp_path / "file").read_bytes()
+    changed = [whole[:i] + bytes([whole[i] ^ flip]) + whole[i + 1 :] for i in range(len(whole)) for flip in (1, 0xFF)]
+    n_refused = 0
+    for content in [*changed, *(whole[:n] for n in range(len(whole)))]:
+        (tmp_path / "file").write_bytes(content)
+        try:
+            assert is_same(read(tmp_path / "file"))  # a changed date in an archive changes no content
+        except DamagedFileError as error:
+            n_refused += 1
+            assert str(error).startswith(f"{tmp_path / 'file'}: ") and "\n" not in str(error)
+            assert str(error).endswith("; delete the file and run again")
+    assert n_refused > 0.8 * (len(changed) + len(whole))
+
+
+def test_a_damaged_file_is_a_failure_of_the_machine_and_one_line_for_the_user():
+    assert issubclass(DamagedFileError, OSError) and issubclass(DamagedFileError, ValueError)
+
+
+@pytest.mark.parametrize("kind", CHECKED)
+def test_a_missing_file_is_not_called_damaged(kind, tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent"):
+        CHECKED[kind][1](tmp_path / "absent")
+
+
+def test_an_edited_record_is_refused(tmp_path):
+    files.write_record(tmp_path / "a.json", {"value": 1.25})
+    assert files.read_json(tmp_path / "a.json")["sha256"] == files.record_sha256({"value": 1.25})
+    (tmp_path / "a.json").write_text((tmp_path / "a.json").read_text().replace("1.25", "1.26"))
+    with pytest.raises(DamagedFileError, match=r"a\.json: record: sha256 is \w{64}, expected \w{64}; delete the file"):
+        files.read_record(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("value", [[1, 2], "words", {"status": "ok"}])
+def test_json_without_a_sha256_is_no_record(value, tmp_path):
+    files.write_json(tmp_path / "a.json", value)
+    with pytest.raises(DamagedFileError, match=r"a\.json: .*(expected a JSON object|got no sha256)"):
+        files.read_record(tmp_path / "a.json")
+
+
+def test_an_npz_file_made_elsewhere_has_no_sha256(tmp_path):
+    np.savez(tmp_path / "a.npz", **ARRAYS)
+    with pytest.raises(DamagedFileError, match=r"a\.npz: array 'x': got no sha256 in the file"):
+        files.read_npz(tmp_path / "a.npz")
+
+
+def test_one_array_is_read_and_checked_without_the_others(tmp_path):
+    files.write_npz(tmp_path / "a.npz", ARRAYS | {"z": np.arange(40)})
+    content = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(content.replace(np.array([38, 39]).tobytes(), np.array([38, 40]).tobytes()))
+    assert list(files.read_npz(tmp_path / "a.npz", "x")) == ["x"]
+    with pytest.raises(DamagedFileError, match=r"Bad CRC-32 for file 'z\.npy'"):
+        files.read_npz(tmp_path / "a.npz", "z")
+    with pytest.raises(DamagedFileError, match=r"no item named 'absent\.npy'"):
+        files.read_npz(tmp_path / "a.npz", "absent")
+
+
+def test_objects_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        files.write_npz(tmp_path / "a.npz", {"x": np.array([None])})
+    assert list(tmp_path.iterdir()) == []
+
+
+SHA256_MUTANTS = {
+    "without the name": ('f"{name} {array.dtype.str} {array.shape}\\n"', 'f"{array.dtype.str} {array.shape}\\n"'),
+    "without the type": ("{name} {array.dtype.str} {array.shape}", "{name} {array.shape}"),
+    "without the shape": ("{name} {array.dtype.str} {array.shape}", "{name} {array.dtype.str}"),
+    "without the values": ("digest.update(np.ascontiguousarray", "(np.ascontiguousarray"),
+}
+
+
+@pytest.mark.parametrize("name", [*SHA256_MUTANTS, None])
+def test_the_sha256_of_an_array_is_of_its_name_type_shape_and_values(name):
+    sha256 = (mutated(files, *SHA256_MUTANTS[name]) if name else files).array_sha256
+    x = np.arange(6)
+    variants = [("x", x), ("y", x), ("x", x.view(np.uint64)), ("x", x.reshape(2, 3)), ("x", x + 1)]
+    assert (len({sha256(*variant) for variant in variants}) == 5) == (name is None)
+    assert sha256("x", np.asfortranarray(x.reshape(2, 3))) == sha256("x", x.reshape(2, 3))

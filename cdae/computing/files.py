@@ -1,13 +1,33 @@
-"""Files written whole or not at all: a temporary file beside the target, renamed when complete."""
+"""Files written whole or not at all, and files that are checked when they are read.
 
+A file is written under a temporary name beside its target, and renamed when complete. A record, an npz file and model
+weights (`cdae.checkpoint`) also carry the sha256 of what they hold, so that one that was altered or cut short after it
+was written is refused by name, and no number is made from it:
+
+- a record, a JSON object, as its last key "sha256", of the object without that key, on one line and without spaces;
+- an npz file per array, as the comment of the array's member of the archive, which NumPy itself does not read. So one
+  array can be read and checked without the others.
+"""
+
+import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
+
+
+class DamagedFileError(OSError, ValueError):
+    """A file of ours no longer holds what was written: a failure of the machine, never the result of a model."""
+
+    def __init__(self, path: str | Path, what: str):
+        self.path, self.what = Path(path), " ".join(what.split())
+        super().__init__(f"{path}: {self.what}; delete the file and run again")
 
 
 @contextmanager
@@ -23,6 +43,29 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def damage_named(path: str | Path) -> Iterator[None]:
+    """Turns whatever a damaged file makes its parser raise into one DamagedFileError that names the file.
+
+    Failures of the machine pass unchanged: a file that is not there or cannot be read, and too little memory.
+    """
+    try:
+        yield
+    except Exception as error:
+        is_position = isinstance(error, OSError) and error.errno == errno.EINVAL  # one that the file does not have
+        if isinstance(error, OSError | MemoryError) and not is_position:
+            raise
+        raise DamagedFileError(path, f"is damaged ({type(error).__name__}: {error})") from error
+
+
+def check_sha256(path: str | Path, what: str, stated: str | None, actual: str) -> None:
+    """Raise DamagedFileError unless the sha256 that a file states is that of its content."""
+    if not stated:
+        raise DamagedFileError(path, f"{what}: got no sha256 in the file, expected {actual}")
+    if stated != actual:
+        raise DamagedFileError(path, f"{what}: sha256 is {actual}, expected {stated}")
+
+
 def write_text(path: str | Path, text: str) -> None:
     """UTF-8 with newline line ends on every system."""
     with written_whole(path) as partial:
@@ -30,7 +73,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Keys in the order given; refuses NaN and infinity, which are not JSON."""
+    """Keys in the order given; refuses NaN and infinity, which are not JSON. Without a sha256."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
@@ -38,6 +81,64 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def write_record(path: str | Path, record: dict[str, Any]) -> None:
+    """As `write_json`, with the sha256 of the record as its last key."""
+    assert "sha256" not in record, "the key is the record's own checksum"
+    write_json(path, {**record, "sha256": record_sha256(record)})
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """What `write_record` was given.
+
+    Raises:
+        DamagedFileError: if the file is no record, or its content is not the one that was written.
+    """
+    with damage_named(path):
+        record = read_json(path)
+        if not isinstance(record, dict):
+            raise TypeError(f"got a {type(record).__name__}, expected a JSON object")
+        stated, actual = record.pop("sha256", None), record_sha256(record)
+    check_sha256(path, "record", stated, actual)
+    return record
+
+
+def record_sha256(record: dict[str, Any]) -> str:
+    """Of the record as JSON on one line: the same before it is written and after it is read."""
+    line = json.dumps(record, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(line.encode()).hexdigest()
+
+
 def write_npz(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    with written_whole(path) as partial, partial.open("wb") as file:
-        np.savez(file, **arrays)
+    """An npz file as of `numpy.savez`, with the sha256 of every array; refuses objects, which would be pickled."""
+    with written_whole(path) as partial, ZipFile(partial, "w") as archive:
+        for name, array in arrays.items():
+            member = ZipInfo(f"{name}.npy")  # with a fixed date: the same arrays give the same bytes
+            with archive.open(member, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+            member.comment = array_sha256(name, array).encode()
+
+
+def read_npz(path: str | Path, *names: str) -> dict[str, np.ndarray]:
+    """The arrays of these names, or all of them where none is named; the others are not read.
+
+    Raises:
+        DamagedFileError: if the file is no npz file, lacks one of them, or its content is not the one that was written.
+    """
+    arrays, stated = {}, {}
+    with damage_named(path), ZipFile(path) as archive:
+        for name in names or [member.removesuffix(".npy") for member in archive.namelist()]:
+            member = archive.getinfo(f"{name}.npy")
+            with archive.open(member) as file:
+                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+            stated[name] = member.comment.decode()
+    for name, array in arrays.items():
+        check_sha256(path, f"array {name!r}", stated[name], array_sha256(name, array))
+    return arrays
+
+
+def array_sha256(name: str, array: np.ndarray) -> str:
+    """Of the name, the type, the shape and the values of an array."""
+    array = np.asarray(array)
+    digest = hashlib.sha256(f"{name} {array.dtype.str} {array.shape}\n".encode())
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return digest.hexdigest()

@@ -1,81 +1,160 @@
-"""The user's own images: an npz file with `images` (n, ...), uint8 or float in [0, 1], and optionally `labels` (n,).
+"""The user's own images: an npz file with `images` (n, ...), levels or floats in [0, 1], and optionally `labels` (n,).
 
-uint8 images are dequantized with 256 levels. Real-valued images are taken as continuous. Those that are evidently
-levels after all have no bounded density, and are refused unless the configuration allows them, with a warning.
+Whole numbers 0 .. 255 of any integer type are levels, and are dequantized; real numbers are taken as continuous. Which
+is which, how many levels there are and which axis holds the channels is said in a line on stdout where the file alone
+does not say it; what is evidently something else than it is taken for is refused (`levels`, `image_shapes`).
 """
 
-import sys
-import zlib
+import warnings
 from pathlib import Path
-from zipfile import BadZipFile, is_zipfile
+from zipfile import is_zipfile
 
 import numpy as np
 
 from cdae.computing.seeds import seed_from
 from cdae.data import RawData
+from cdae.datasets.image_shapes import as_images, image_shape
+from cdae.datasets.levels import FULL, evidence_of_fewer_levels, evidence_of_levels, notable_repetition
+from cdae.interfaces import InputWarning
 
 MIN_ROWS = 100
-MAX_DISCRETE_VALUES = 256
-MIN_REPEATS = 4  # entries per distinct value that make few values levels; continuous ones hardly ever repeat
-DENOMINATORS = (255, 256, 65_535, 65_536)  # levels of 8 and 16 bits, divided by the top one or by their number
+MIN_PIXELS = 16  # of images that hardly ever are equal by chance
+NOTABLE_COPIES = 0.01  # share of images that are copies of others, from which it is worth a warning
 
 
-def load(path: str, allow_discrete: bool = False) -> RawData:
+def load(path: str, allow_discrete: bool = False, n_intensity_levels: int | None = None) -> RawData:
     """A fixed random split of the images: 80% training, 10% validation, 10% test.
 
     Args:
-        allow_discrete: take real values that are evidently levels as they are, with a warning on stderr.
+        allow_discrete: take real values that have no bounded density as they are, with a warning.
+        n_intensity_levels: L of images with levels 0 .. L-1; None for 256, and 2 of booleans.
 
     Raises:
         ValueError: if the file is missing or unreadable, lacks `images`, or holds values this suite cannot use.
     """
-    images = read_array(path, "images")
-    check_images(images, path)
-    if images.dtype != np.uint8 and (found := evidence_of_levels(images)):
-        if not allow_discrete:
-            raise ValueError(
-                f"{path}: images have {found}; expected continuous values, because a density of discrete ones is "
-                "unbounded; save the levels 0 .. 255 as uint8, which are dequantized, or set allow_discrete: true"
-            )
-        print(
-            f"WARNING: {path}: images have {found}, and allow_discrete takes them as continuous: their density is "
-            "unbounded, so no likelihood on this data set means anything",
-            file=sys.stderr,
-        )
+    saved = read_array(path, "images")
+    check_array(saved, path)
+    images = as_images(saved, f"{path}: images")
+    if images.shape != saved.shape:
+        print(f"{path}: images of shape {saved.shape} are read as {images.shape}")
     flat = images.reshape(len(images), -1)
+    check_variety(flat, path)
+    if flat.dtype.kind == "f":
+        check_continuous(flat, path, allow_discrete, n_intensity_levels)
+    else:
+        is_stated = n_intensity_levels is not None or saved.dtype == np.bool_
+        if n_intensity_levels is None:
+            n_intensity_levels = 2 if saved.dtype == np.bool_ else FULL
+        flat = as_levels(flat, path)
+        check_number_of_levels(flat, path, n_intensity_levels, is_stated=is_stated)
+        n_values = len(np.unique(flat))
+        print(f"{path}: {n_values} values of {saved.dtype} occur, which are taken as {n_intensity_levels} levels")
+    warn_of_copies(flat, path)
     order = np.random.default_rng(seed_from("npz", "split", len(flat))).permutation(len(flat))
     n_held_out = len(flat) // 10
     test, validation, train = np.split(flat[order], [n_held_out, 2 * n_held_out])
-    levels = 256 if images.dtype == np.uint8 else None
-    shape = images.shape[1:] if images.ndim in (3, 4) else None
-    return RawData(train, validation, test, levels, unit_interval=True, image_shape=shape)
+    return RawData(train, validation, test, n_intensity_levels, unit_interval=True, image_shape=image_shape(images))
 
 
 def read_array(path: str, key: str) -> np.ndarray:
-    """One array of an npz file, with one clear ValueError for everything that can be wrong with the file."""
+    """One array of an npz file, in numbers that torch has.
+
+    Raises:
+        ValueError: one clear line for everything that can be wrong with the file.
+    """
     if not Path(path).is_file():
         raise ValueError(f"{path}: no such file; give the path of an npz file with an array {key!r}")
+    if not is_zipfile(path):
+        raise ValueError(f"{path}: is not a complete npz file; save with numpy.savez({key}=...)")
     try:
-        if not is_zipfile(path):
-            raise ValueError(f"is not a complete npz file; save with numpy.savez({key}=...)")
-        with np.load(path, allow_pickle=False) as file:
-            if key not in file:
-                raise ValueError(f"has the arrays {sorted(file)}, expected {key!r}; save with numpy.savez({key}=...)")
-            return np.asarray(file[key])
-    except (ValueError, EOFError, OSError, BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: {error}") from error
+        with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            names = sorted(file)
+            array = np.asarray(file[key]) if key in names else None
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged archive makes its parsers raise almost anything
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: cannot be read ({reason}); save it again with numpy.savez({key}=...)") from error
+    if array is None:
+        raise ValueError(f"{path}: has the arrays {names}, expected {key!r}; save with numpy.savez({key}=...)")
+    return in_native_numbers(array)
 
 
-def check_images(images: np.ndarray, path: str) -> None:
-    """Raise ValueError unless the array has the shape, the type and the range that the module docstring asks for."""
+def in_native_numbers(array: np.ndarray) -> np.ndarray:
+    """The same in this machine's byte order, and real numbers of more than double precision in double."""
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+            return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def check_array(images: np.ndarray, path: str) -> None:
+    """Raise ValueError unless there are enough examples, of numbers or booleans."""
     if images.ndim < 2 or len(images) < MIN_ROWS or images.size == 0:
         raise ValueError(
             f"{path}: images have shape {images.shape}, expected (n, ...) with n of at least {MIN_ROWS}, not empty"
         )
-    if images.dtype == np.uint8:
-        return
-    if not np.issubdtype(images.dtype, np.floating):
+    if images.dtype.kind not in "buif":
         raise ValueError(f"{path}: images have dtype {images.dtype}, expected uint8 or floats in [0, 1]")
+
+
+def check_variety(images: np.ndarray, path: str) -> None:
+    """Raise ValueError if all images are the same."""
+    if (images == images[0]).all():
+        raise ValueError(f"{path}: all {len(images)} images are the same, expected different ones; save others")
+
+
+def warn_of_copies(images: np.ndarray, path: str) -> None:
+    """Warn if many images are copies of others, unless they are so small that chance makes them equal."""
+    n_copies = len(images) - len({hash(row.tobytes()) for row in images})
+    if images.shape[1] >= MIN_PIXELS and n_copies > NOTABLE_COPIES * len(images):
+        warnings.warn(
+            f"{path}: {n_copies} of {len(images)} images are exact copies of others, so test images can stand in the "
+            "training split; save every image once",
+            InputWarning,
+            stacklevel=2,
+        )
+
+
+def as_levels(images: np.ndarray, path: str) -> np.ndarray:
+    """Integers or booleans as uint8.
+
+    Raises:
+        ValueError: if they are not in 0 .. 255.
+    """
+    low, high = int(images.min()), int(images.max())
+    if low < 0 or high > FULL - 1:
+        shifted = f"(images - {low})" if low > 0 else f"(images + {-low})" if low < 0 else "images"
+        divided = f" // {-(-(high - low + 1) // FULL)}" if high - low > FULL - 1 else ""
+        raise ValueError(
+            f"{path}: images have whole numbers in [{low}, {high}], expected levels 0 .. {FULL - 1}; save "
+            f"{shifted}{divided} as uint8"
+        )
+    return images.astype(np.uint8)
+
+
+def check_number_of_levels(levels: np.ndarray, path: str, n_levels: int, *, is_stated: bool) -> None:
+    """Raise ValueError if L is no number of levels, too small, or, where it is not stated, evidently another."""
+    if not 2 <= n_levels <= FULL:
+        raise ValueError(f"{path}: n_intensity_levels: got {n_levels}, expected 2 to {FULL}")
+    evidence = evidence_of_fewer_levels(levels)
+    if (high := levels.max()) >= n_levels:
+        advice = f"they have {evidence}" if evidence else "set the number of levels that they have"
+        raise ValueError(
+            f"{path}: images have values up to {high}, expected 0 .. {n_levels - 1} with n_intensity_levels: "
+            f"{n_levels}; {advice}"
+        )
+    if evidence and not is_stated:
+        raise ValueError(f"{path}: images have {evidence}")
+
+
+def check_continuous(images: np.ndarray, path: str, allow_discrete: bool, n_intensity_levels: int | None) -> None:
+    """Raise ValueError unless real values are finite, in [0, 1] and continuous, so far as can be seen."""
+    if n_intensity_levels is not None:
+        raise ValueError(
+            f"{path}: images are real numbers, but n_intensity_levels is {n_intensity_levels}; save their levels "
+            f"0 .. {n_intensity_levels - 1} as uint8, or remove n_intensity_levels"
+        )
     if not np.isfinite(images).all():
         n_bad = int((~np.isfinite(images)).sum())
         raise ValueError(
@@ -84,24 +163,27 @@ def check_images(images: np.ndarray, path: str) -> None:
     if images.min() < 0 or images.max() > 1:
         low, high = images.min(), images.max()
         raise ValueError(
-            f"{path}: images lie in [{low:g}, {high:g}], expected [0, 1]; rescale, or save levels as uint8"
+            f"{path}: images lie in [{low:g}, {high:g}], expected [0, 1]; rescale, as (images + 1) / 2 where they are "
+            "in [-1, 1], or save levels as uint8"
         )
-
-
-def evidence_of_levels(images: np.ndarray) -> str | None:
-    """What says that real values in [0, 1] are discrete levels, in words; None where nothing does."""
-    values = np.unique(images)
-    found = f"only {len(values)} distinct values in {images.size} entries"
-    for denominator in DENOMINATORS:
-        if _are_multiples(values, denominator):
-            return f"{found}, all multiples of 1/{denominator}"
-    is_few = len(values) <= MAX_DISCRETE_VALUES and images.size >= MIN_REPEATS * len(values)
-    return found if is_few else None
-
-
-def _are_multiples(values: np.ndarray, denominator: int) -> bool:
-    """Whether all values are whole multiples of 1/denominator, to the precision of float32."""
-    if values.dtype.itemsize < 4:  # half precision is too coarse to tell
-        return False
-    levels = values.astype(np.float64) * denominator
-    return bool((np.abs(levels - np.rint(levels)) <= 2.0 * np.finfo(np.float32).eps * levels).all())
+    found = evidence_of_levels(images)
+    if found and not allow_discrete:
+        raise ValueError(
+            f"{path}: images have {found}; expected continuous values, because a density of discrete ones is "
+            "unbounded; save the levels 0 .. 255 as uint8, which are dequantized, remove pixels that never vary, or "
+            "set allow_discrete: true"
+        )
+    if found:
+        warnings.warn(
+            f"{path}: images have {found}, and allow_discrete takes them as continuous: their density is unbounded, "
+            "so no likelihood on this data set means anything",
+            InputWarning,
+            stacklevel=2,
+        )
+    elif repetition := notable_repetition(images):
+        warnings.warn(
+            f"{path}: images have {repetition}: where one value repeats exactly, a density is unbounded, and "
+            "likelihoods can be too high",
+            InputWarning,
+            stacklevel=2,
+        )

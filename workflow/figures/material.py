@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cdae.computing.files import read_npz
 from workflow.tables.identity import read_csv
 
 TABLES = ("summary", "bound_terms", "diagnostics", "levels", "snapshots", "certificates")
@@ -40,10 +41,7 @@ def load(dataset: str, tables: Path, data: Path, picture_files: list[Path]) -> M
     """The material of one data set, from finished tables and the files of its cells."""
     frames = {name: read_csv(tables / f"{name}.csv") for name in TABLES}
     shares = {name: frame[frame["dataset"] == dataset] for name, frame in frames.items()}
-    with np.load(data, allow_pickle=False) as file:
-        test, image_shape = file["test_continuous"], tuple(file["image_shape"].tolist())
-    pictures = {}
-    for path in picture_files:
-        with np.load(path, allow_pickle=False) as file:
-            pictures[path.parent.name] = dict(file)
+    arrays = read_npz(data, "test_continuous", "image_shape")
+    test, image_shape = arrays["test_continuous"], tuple(arrays["image_shape"].tolist())
+    pictures = {path.parent.name: read_npz(path) for path in picture_files}
     return Material(dataset, **shares, pictures=pictures, test=test, image_shape=image_shape)

@@ -121,8 +121,8 @@ def _at_home(path: str) -> str:
 def _check_dataset(where: str, options: Options, data_root: str | None) -> None:
     loader = options["loader"]
     _check_known(f"{where}.loader", loader, LOADERS)
-    for key in ("path", "allow_discrete"):
-        if key in options and loader != "npz":
+    for key in [key for key in options if key != "loader"]:
+        if loader != "npz":
             raise ValueError(f"{where}.{key}: got it for {loader!r}, expected it for npz alone; remove it")
     if loader == "npz":
         _check_file(f"{where}.path", options.get("path", ""))

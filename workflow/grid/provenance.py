@@ -5,13 +5,13 @@ count. So every record carries the hashes of what made it. A record whose hashes
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from baselines.registry import MODELS
+from cdae.computing.files import DamagedFileError, read_record
 from cdae.datasets.registry import LOADERS
 from workflow.grid import cells as grid
 from workflow.grid.cells import Cell, Options, sha256
@@ -95,7 +95,7 @@ def stale(wanted: dict[str, Hashes]) -> list[str]:
 
 def _is_fresh(path: Path, hashes: Hashes) -> bool:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return all(record[name] == value for name, value in hashes.items()) and record.get("status") != NOT_RUN
-    except (ValueError, KeyError, TypeError):  # cut short, or altered
+        record = read_record(path)
+    except DamagedFileError:
         return False
+    return all(record.get(name) == value for name, value in hashes.items()) and record.get("status") != NOT_RUN

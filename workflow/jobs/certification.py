@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from cdae import checkpoint
-from cdae.computing.files import read_json, write_json, write_npz
+from cdae.computing.files import read_record, write_npz, write_record
 from cdae.data import load_evaluation_set
 from cdae.estimators.convergence import diagnostics, has_converged, pareto_k
 from cdae.gaussian import log_mean_exp
@@ -56,13 +56,13 @@ def run(
     identity = [json.dumps(config, sort_keys=True), hashes["code_sha256"], weights.read_bytes().hex()]
     parts = Parts(record.with_suffix(".parts"), hashlib.sha256("".join(identity).encode()).hexdigest())
     certification = Certification(CellJob(config), data, parts)
-    trained = read_json(training)
+    trained = read_record(training)
     if trained["status"] == OK:
         certification.run_all(weights)
     else:
         certification.fail_all(trained["status"], trained["reason"])
     write_npz(values, certification.values)
-    write_json(record, certification.record(**hashes).to_json())
+    write_record(record, certification.record(**hashes).to_json())
     parts.remove()
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from cdae import checkpoint
-from cdae.computing.files import read_json, write_json, write_npz
+from cdae.computing.files import read_record, write_npz, write_record
 from cdae.data import load_evaluation_set
 from cdae.estimators.catalogue import ESTIMATORS, estimators_for
 from cdae.interfaces import Estimate, Layered, Samples
@@ -51,7 +51,7 @@ def run(
         shown: file of the pictures.
     """
     use_one_thread_deterministically()
-    trained = read_json(training)
+    trained = read_record(training)
     evaluation = Evaluation(CellJob(config), data)
     if trained["status"] == OK:
         evaluation.run_all(weights)
@@ -60,7 +60,7 @@ def run(
     write_npz(values, evaluation.values)
     write_npz(shown, evaluation.pictures)
     n_updates = trained.get("n_updates", [None])[-1]
-    write_json(record, evaluation.record(n_updates=n_updates, notes=trained["notes"], **hashes).to_json())
+    write_record(record, evaluation.record(n_updates=n_updates, notes=trained["notes"], **hashes).to_json())
 
 
 def run_at_snapshots(config: dict[str, Any], hashes: dict[str, str], data: Path, snapshots: Path, record: Path) -> None:
@@ -76,7 +76,7 @@ def run_at_snapshots(config: dict[str, Any], hashes: dict[str, str], data: Path,
         model.load_state_dict(state)
         evaluation.measure(model, [name for name in evaluation.estimators() if ESTIMATORS[name].on_snapshots])
         records.append(evaluation.record(n_updates=n_updates).to_json())
-    write_json(record, {"snapshots": records, **hashes})
+    write_record(record, {"snapshots": records, **hashes})
 
 
 class Evaluation:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cdae.computing.files import write_npz
+from cdae.computing.files import read_npz, write_npz
 
 Arrays = dict[str, np.ndarray]
 
@@ -27,8 +27,7 @@ class Parts:
         path = self.own / f"{name}.npz"
         if not path.is_file():
             write_npz(path, compute())
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        return read_npz(path)
 
     def remove(self) -> None:
         """All parts, of any identity: the job's own outputs hold what they were for."""

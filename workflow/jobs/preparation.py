@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from cdae.computing.files import write_json
+from cdae.computing.files import write_record
 from cdae.data import prepare
 from cdae.datasets.registry import loader
 from cdae.interfaces import InputWarning
@@ -23,4 +23,4 @@ def run(
     """
     with noted(InputWarning) as notes:
         prepare(loader(loader_name)(**options), name, output)
-    write_json(record, {"status": OK, "notes": notes, **hashes})
+    write_record(record, {"status": OK, "notes": notes, **hashes})

@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cdae.computing.files import DamagedFileError
+
 
 @contextmanager
 def job() -> Iterator[None]:
@@ -20,6 +22,9 @@ def job() -> Iterator[None]:
     gc.disable()  # until torch is imported: walking its objects over and over costs a tenth of the import
     try:
         yield
+    except DamagedFileError as error:  # the next run finds it missing, and makes it anew
+        error.path.unlink(missing_ok=True)
+        sys.exit(f"error: {error.path}: {error.what}; it has been deleted: run the same command again to make it anew")
     except ValueError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cdae import checkpoint
-from cdae.computing.files import write_json
+from cdae.computing.files import write_record
 from cdae.data import load_training_set
 from cdae.interfaces import Fitted, InputWarning, Trainable
 from cdae.training import fit
@@ -40,7 +40,7 @@ def run(
             model, facts = nn.Module(), {"status": status, "reason": reason(error)}
     checkpoint.save(model, weights)
     checkpoint.save_snapshots(kept, snapshots)
-    write_json(record, {**facts, "notes": notes, "config": config, "torch": torch.__version__, **hashes})
+    write_record(record, {**facts, "notes": notes, "config": config, "torch": torch.__version__, **hashes})
 
 
 def train(cell: CellJob, data: str | Path, snapshots: Snapshots) -> tuple[nn.Module, dict[str, Any]]:

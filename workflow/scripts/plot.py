@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from cdae.computing.files import write_json
+from cdae.computing.files import write_record
 from workflow.figures.drawers import DRAWERS
 from workflow.figures.material import load
 from workflow.figures.style import save, use_style
@@ -26,7 +26,7 @@ def main() -> None:
         material = load(args.dataset, args.tables, args.data, args.pictures)
         for name in args.figures:
             save(DRAWERS[name](material), args.output_dir / name)
-        write_json(args.output_dir / "provenance.json", args.hashes)
+        write_record(args.output_dir / "provenance.json", args.hashes)
 
 
 if __name__ == "__main__":

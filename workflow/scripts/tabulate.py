@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from cdae.computing.files import write_json
+from cdae.computing.files import write_record
 from workflow.jobs.process import job
 from workflow.tables import tabulation
 
@@ -25,7 +25,7 @@ def main() -> None:
         tabulation.refuse_stale(args.wanted)
         records = args.data, args.records, args.snapshots, args.certificates
         tabulation.write(args.output_dir, tabulation.make(args.config, *records, args.published))
-        write_json(args.output_dir / "provenance.json", args.hashes)
+        write_record(args.output_dir / "provenance.json", args.hashes)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cdae.computing.files import read_json
+from cdae.computing.files import read_npz, read_record
 from workflow.grid.record import CertificationRecord, EvaluationRecord
 
 Values = dict[str, np.ndarray]
@@ -28,18 +28,17 @@ class Certified:
 
 
 def read_evaluated(path: Path) -> Evaluated:
-    return Evaluated(EvaluationRecord.from_json(read_json(path)), _values(path))
+    return Evaluated(EvaluationRecord.from_json(read_record(path)), _values(path))
 
 
 def read_certified(path: Path) -> Certified:
-    return Certified(CertificationRecord.from_json(read_json(path)), _values(path))
+    return Certified(CertificationRecord.from_json(read_record(path)), _values(path))
 
 
 def read_snapshots(path: Path) -> list[EvaluationRecord]:
-    return [EvaluationRecord.from_json(value) for value in read_json(path)["snapshots"]]
+    return [EvaluationRecord.from_json(value) for value in read_record(path)["snapshots"]]
 
 
 def _values(path: Path) -> Values:
     """The arrays in the file beside a record."""
-    with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
-        return dict(file)
+    return read_npz(path.with_suffix(".npz"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cdae.computing.files import read_json, write_text
+from cdae.computing.files import read_record, write_text
 from workflow.grid.cells import Options
 from workflow.grid.provenance import Hashes, stale
 from workflow.grid.record import EvaluationRecord
@@ -84,7 +84,7 @@ def refuse_stale(wanted: dict[str, Hashes]) -> None:
 
 def notes(data: list[Path], ends: list[EvaluationRecord]) -> list[str]:
     """Warnings about the user's input, each once, with the data set or model that it is about."""
-    of_data = [f"`{path.stem}`: {note}" for path in data for note in read_json(path)["notes"]]
+    of_data = [f"`{path.stem}`: {note}" for path in data for note in read_record(path)["notes"]]
     of_models = [f"`{end.identity.model}` on `{end.identity.dataset}`: {note}" for end in ends for note in end.notes]
     return list(dict.fromkeys([*of_data, *of_models]))
 

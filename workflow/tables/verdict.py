@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdae.computing.files import read_json
+from cdae.computing.files import read_record
 from workflow.grid.record import OK
 
 
@@ -43,7 +43,7 @@ def judge(records: list[Path], training_records: list[Path], certificates: list[
         failed = failed_rows(record)
         failures += failed
         if failed:
-            retry.append(record if read_json(training)["status"] == OK else training)
+            retry.append(record if read_record(training)["status"] == OK else training)
     for certificate in certificates:
         failed = failed_rows(certificate)
         failures += failed
@@ -53,5 +53,5 @@ def judge(records: list[Path], training_records: list[Path], certificates: list[
 
 def failed_rows(record: Path) -> list[str]:
     """A line for every estimate of a record that failed."""
-    failed = [row for row in read_json(record)["rows"] if row["status"] != OK]
+    failed = [row for row in read_record(record)["rows"] if row["status"] != OK]
     return [f"{record}: {row['estimator']} {row['variant']}: {row['status']}: {row['reason']}" for row in failed]
