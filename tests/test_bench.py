@@ -220,7 +220,10 @@ def test_files_are_written_and_an_estimate_is_read_from_them(bench, tmp_path, mo
 
 @pytest.mark.parametrize(
     ("rows", "ratios", "shares"),
-    [(ROWS, {"Parzen": 450.0, "smallest": 0.8}, {"importance": 0.9}), (ROWS[3:], {}, {})],
+    [
+        (ROWS, {"Parzen": (450.0, "450"), "smallest": (0.8, "0.800")}, {"importance": (0.9, "90%")}),
+        (ROWS[3:], {}, {}),
+    ],
 )
 def test_ratios_and_shares_are_drawn_on_axes_of_their_own(tmp_path, monkeypatch, rows, ratios, shares):
     drawn = []
@@ -231,5 +234,6 @@ def test_ratios_and_shares_are_drawn_on_axes_of_their_own(tmp_path, monkeypatch,
         labels = dict(zip(axes.get_yticks(), axes.get_yticklabels(), strict=True))
         lines = [line for line in axes.lines if line.get_label() in figure.MARKERS]
         points = [point for line in lines for point in zip(*line.get_data(), strict=True)]
-        assert {labels[y].get_text().split()[0].strip(","): x for x, y in points} == expected
+        numbers = {text.xy[1]: text.get_text() for text in axes.texts}
+        assert {labels[y].get_text().split()[0].strip(","): (x, numbers[y]) for x, y in points} == expected
         assert axes.get_xlabel()
