@@ -1,56 +1,52 @@
-"""One figure: how much of each goal is reached, on one axis whichever way is better."""
+"""One figure: ratios over peers on one axis, shares of the machine's limits on another; plain figures are not drawn."""
 
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, PercentFormatter
 
-from bench.goals import written
+from bench.quantities import FASTER, LONGER, SHARE, digits
 from bench.report import Row
 from workflow.figures.style import COLORS, COLUMN_WIDTH, save, use_style
 
-LARGEST = 4.0  # times `reach`; anything further is drawn here, with its number beside it
-SMALLEST = 0.1
+MARKERS = {FASTER: (COLORS[0], "o"), LONGER: (COLORS[1], "s"), SHARE: (COLORS[2], "D")}
 
 
 def draw(path: Path, rows: list[Row]) -> None:
-    """path.svg and path.png, of the rows that have a number."""
-    shown = [row for row in rows if row.measured.value is not None]
+    """path.svg and path.png, of the ratios and shares that have a number."""
+    known = [row for row in rows if row.measured.value is not None]
+    faster, longer, shares = ([row for row in known if row.quantity.unit == unit] for unit in MARKERS)
+    heights = [max(1, len(group)) for group in (faster + longer, shares)]
     use_style()
-    figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 0.9 + 0.27 * max(1, len(shown))))
-    for height, row in enumerate(reversed(shown)):
-        draw_row(axes, height, row)
-    axes.axvline(1.0, color="0.3", linewidth=1.0, zorder=0)
-    axes.set_xscale("log")
-    ticks = [0.1, 0.2, 0.5, 1.0, 2.0, 4.0]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
-    axes.set(xlim=(SMALLEST * 0.9, LARGEST * 2.6), ylim=(-0.7, len(shown) - 0.3))
-    axes.set_yticks(range(len(shown)), [label(row) for row in reversed(shown)])
-    axes.tick_params(axis="y", length=0)
-    figure.supxlabel("share of the goal reached; line: reach, bar: stretch", fontsize=7)
+    size = (COLUMN_WIDTH, 1.1 + 0.3 * sum(heights))
+    figure, (above, below) = plt.subplots(2, figsize=size, height_ratios=heights)
+    draw_rows(above, faster + longer, start=1.0)
+    above.set(xscale="log", xlabel="ratio over the peer")
+    above.margins(x=0.2)
+    above.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    above.xaxis.set_major_formatter("{x:g}")
+    above.minorticks_off()
+    if faster or longer:
+        above.legend(loc="lower right", fontsize=7, handletextpad=0.2)
+    draw_rows(below, shares, start=0.0)
+    below.set(xlim=(0.0, 1.2), xticks=(0.0, 0.5, 1.0), xlabel="share of the limit in FLOP/s")
+    below.xaxis.set_major_formatter(PercentFormatter(1.0))
     save(figure, path)
 
 
-def draw_row(axes: plt.Axes, height: int, row: Row) -> None:
-    """A dot, filled where the goal is reached, a bar at stretch, and the number beside them."""
-    goal, value = row.goal, row.measured.value
-    x = min(max(goal.fraction(value, goal.reach), SMALLEST), LARGEST)
-    reached = goal.fraction(value, goal.reach) >= 1.0
-    color = COLORS[0] if reached else COLORS[3]
-    axes.hlines(height, min(x, 1.0), max(x, 1.0), color=color, linewidth=1.0)
-    stretch = goal.fraction(goal.stretch or goal.reach, goal.reach)
-    axes.plot(stretch, height, "|", color="0.3", markersize=8, zorder=1)
-    axes.plot(x, height, "o", color=color, markerfacecolor=color if reached else "white", markersize=4.5, zorder=2)
-    axes.annotate(
-        written(value, goal.unit),
-        (max(x, stretch), height),
-        (5, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=6.5,
-    )
-
-
-def label(row: Row) -> str:
-    peer = {"parzen-sklearn": "Parzen over scikit-learn", "parzen-logsumexp": "Parzen over logsumexp"}
-    return peer.get(row.name, row.goal.what)
+def draw_rows(axes: Axes, rows: list[Row], *, start: float) -> None:
+    """A marker and its number at each row, the first on top, and a line to it from `start`."""
+    for unit, (color, marker) in MARKERS.items():
+        points = [(row.measured.value, -i) for i, row in enumerate(rows) if row.quantity.unit == unit]
+        for value, height in points:
+            axes.hlines(height, start, value, color=color, linewidth=1.0)
+            place = (max(1.0, value), height)
+            axes.annotate(digits(value, unit), place, (5, 0), textcoords="offset points", va="center", fontsize=7)
+        if points:
+            axes.plot(*zip(*points, strict=True), marker, color=color, markersize=4.5, label=unit)
+    axes.axvline(1.0, color="0.3", linewidth=1.0, zorder=0)
+    labels = [f"{row.quantity.what}\nover {row.quantity.peer}" for row in rows]
+    axes.set_ylim(-max(1, len(rows)) + 0.4, 0.6)
+    axes.set_yticks([-i for i in range(len(rows))], labels, fontsize=6.5)
+    axes.tick_params(axis="y", length=0)

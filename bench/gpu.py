@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 
 from bench import sampling, training
-from bench.goals import Measured
 from bench.parzen import BANDWIDTHS, pixels
+from bench.quantities import Measured
 from bench.timing import medians
 from bench.workbench import Workbench
 from cdae.estimators import parzen

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from bench.goals import Measured
+from bench.quantities import Measured
 from bench.timing import child_cpu_seconds, medians
 from bench.workbench import ROOT, Workbench
 from cdae.computing.files import write_text
@@ -71,7 +71,8 @@ def again(bench: Workbench) -> dict[str, Measured]:
         finish(folder)
         tasks = {"again": lambda: child_cpu_seconds(snakemake("--cores", "1"), folder)}
         seconds = medians(tasks, bench.n_repeats)["again"]
-    return {"again": Measured(seconds, "the whole process, in a copy whose results are empty files")}
+    note = "the whole process, much of it importing snakemake, in a copy whose results are empty files"
+    return {"again": Measured(seconds, note)}
 
 
 def finish(folder: Path) -> None:
@@ -90,7 +91,7 @@ def said(folder: Path, *arguments: str) -> str:
 
 
 def job(bench: Workbench) -> dict[str, Measured]:
-    """An evaluation of next to nothing against importing torch, both as processes of their own."""
+    """An evaluation of next to nothing over importing torch, both as processes of their own."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = tiny_evaluation(Path(folder))
         tasks = {
@@ -99,8 +100,8 @@ def job(bench: Workbench) -> dict[str, Measured]:
         }
         seconds = medians(tasks, bench.n_repeats)
     note = f"evaluation of a Gaussian in 2 dimensions {seconds['job']:.2f} s, import torch {seconds['torch']:.2f} s"
-    note += ", with garbage collection, which a job puts off until it has imported torch"
-    return {"job": Measured(seconds["job"] - seconds["torch"], note)}
+    note += "; a job puts off garbage collection until it has imported torch"
+    return {"job": Measured(seconds["job"] / seconds["torch"], note)}
 
 
 def tiny_evaluation(folder: Path) -> list[str]:

@@ -4,16 +4,15 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.goals import GOALS, Goal, Measured, verdict, written
-from bench.reasons import REASONS
+from bench.quantities import QUANTITIES, Measured, Quantity, written
 from cdae.computing.files import write_text, written_whole
 
-COLUMNS = ["workload", "name", "what", "peer", "unit", "measured", "reach", "stretch", "verdict", "cpu_seconds", "note"]
+COLUMNS = ["workload", "name", "what", "peer", "unit", "measured", "cpu_seconds", "note"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A goal by its name, what was measured, in which workload, and its share of the CPU seconds that it took."""
+    """A quantity by its name, what was measured, in which workload, and its share of the CPU seconds that it took."""
 
     workload: str
     name: str
@@ -21,14 +20,12 @@ class Row:
     cpu_seconds: float
 
     @property
-    def goal(self) -> Goal:
-        return GOALS[self.name]
+    def quantity(self) -> Quantity:
+        return QUANTITIES[self.name]
 
     @property
-    def verdict(self) -> str:
-        """On the number, or why there is none."""
-        value = self.measured.value
-        return self.measured.note if value is None else verdict(self.goal, value)
+    def written(self) -> str:
+        return written(self.measured.value, self.quantity.unit)
 
 
 def write_csv(path: Path, rows: list[Row]) -> None:
@@ -37,36 +34,15 @@ def write_csv(path: Path, rows: list[Row]) -> None:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
         for row in rows:
-            goal, value = row.goal, row.measured.value
-            known = [row.workload, row.name, goal.what, goal.peer, goal.unit]
-            numbers = [blank(number) for number in (value, goal.reach, goal.stretch)]
-            table.writerow([*known, *numbers, row.verdict, f"{row.cpu_seconds:.1f}", row.measured.note])
-
-
-def blank(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+            quantity, value = row.quantity, row.measured.value
+            number = "" if value is None else f"{value:.4g}"
+            known = [row.workload, row.name, quantity.what, quantity.peer, quantity.unit]
+            table.writerow([*known, number, f"{row.cpu_seconds:.1f}", row.measured.note])
 
 
 def write_markdown(path: Path, rows: list[Row], head: str) -> None:
-    """The table, how each number came about, and why a goal is missed."""
-    lines = ["# How fast", "", head, "", "| | against | measured | reach | stretch | |", "|---|---|---|---|---|---|"]
-    lines += [line(row) for row in rows]
-    lines += ["", "## How each number came about", ""]
-    lines += [f"- {title(row)}: {row.measured.note}." for row in rows if row.measured.value is not None]
-    missed = [row for row in rows if row.verdict.startswith("missed")]
-    if missed:
-        lines += ["", "## Why goals are missed", ""]
-        lines += [f"- {title(row)}: {REASONS.get(row.name, 'not looked into')}" for row in missed]
+    """The table, with how each number came about, or why there is none."""
+    lines = ["# How fast", "", head, "", "| what | against | measured | how it came about |", "|---|---|---|---|"]
+    for row in rows:
+        lines.append(f"| {row.quantity.what} | {row.quantity.peer} | {row.written} | {row.measured.note} |")
     write_text(path, "\n".join(lines) + "\n")
-
-
-def title(row: Row) -> str:
-    return f"{row.goal.what}, over {row.goal.peer}" if row.goal.peer else row.goal.what
-
-
-def line(row: Row) -> str:
-    goal = row.goal
-    bound = "" if goal.more_is_better else "at most "
-    asked = [bound + written(value, goal.unit) if value else "" for value in (goal.reach, goal.stretch)]
-    measured = written(row.measured.value, goal.unit)
-    return f"| {' | '.join([goal.what, goal.peer, measured, *asked, row.verdict])} |"

@@ -3,7 +3,7 @@
 import torch
 
 from bench import products
-from bench.goals import Measured
+from bench.quantities import Measured
 from bench.timing import medians
 from bench.workbench import Workbench
 from cdae.estimators import annealing, importance
@@ -28,7 +28,7 @@ def importance_weights(bench: Workbench) -> dict[str, Measured]:
 
     seconds = medians({"ours": bench.clock(estimate), "limit": products.limit(pairs, 1)}, bench.n_repeats)
     microseconds = 1e6 * seconds["ours"] / (N_LEVELS * len(x) * n_draws)
-    note = f"{microseconds:.1f} µs per point, draw and level"
+    note = f"{microseconds:.1f} µs per point, draw and level, with random numbers, nonlinearities and densities"
     return {"importance": share(products.flop(pairs) * n_draws / seconds["ours"], pairs, seconds["limit"], note)}
 
 
@@ -65,6 +65,7 @@ def annealed(bench: Workbench) -> dict[str, Measured]:
     seconds = medians(tasks, bench.n_repeats)
     passes = n_passes(n, N_LEAPFROG)
     note = f"{rows} rows, {passes} passes of {products.flop(pairs) / 2.0 / rows / 1e6:.1f} MFLOP per row"
+    note += ", with densities in float64 and their gradients"
     speed = passes * products.flop(pairs) / 2.0 / seconds["ours"]
     return {"annealing": share(speed, pairs, seconds["limit"], note)}
 
@@ -86,5 +87,6 @@ def chains(bench: Workbench) -> dict[str, Measured]:
 
     seconds = medians({"walk": bench.clock(walk), "passes": bench.clock(passes)}, bench.n_repeats)
     per_row = {name: 1e6 * value / (n_steps * len(x)) for name, value in seconds.items()}
-    note = f"{per_row['walk']:.1f} µs per chain and step, a forward pass {per_row['passes']:.1f}; {len(x)} chains"
+    note = f"{per_row['walk']:.1f} µs per chain and step, with two normal draws per pixel"
+    note += f", a forward pass {per_row['passes']:.1f}; {len(x)} chains"
     return {"chains": Measured(seconds["walk"] / seconds["passes"], note)}

@@ -8,9 +8,10 @@ import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bench import figure, gpu, parzen, pipeline, report, sampling, training
-from bench.goals import Measured, written
+from bench.quantities import Measured
 from bench.timing import all_cpu_seconds
 from bench.workbench import Images, Workbench, load_images
 from cdae.computing.files import read_json, write_json
@@ -68,9 +69,9 @@ def measure(bench: Workbench, names: list[str]) -> list[report.Row]:
         start = all_cpu_seconds()
         measured = WORKLOADS[name](bench)
         seconds = (all_cpu_seconds() - start) / len(measured)
-        rows += [report.Row(name, goal, value, seconds) for goal, value in measured.items()]
+        rows += [report.Row(name, key, value, seconds) for key, value in measured.items()]
         for row in rows[-len(measured) :]:
-            tell(f"  {row.goal.what}: {written(row.measured.value, row.goal.unit)} {row.verdict}, {seconds:.0f} s")
+            tell(f"  {row.quantity.what}: {row.written}; {row.measured.note}; {seconds:.0f} s")
     return rows
 
 
@@ -78,12 +79,17 @@ def write(folder: Path, rows: list[report.Row], images: Images, n_repeats: int) 
     report.write_csv(folder / TABLE, rows)
     facts = machine() | {"images": images.name, "n_repeats": n_repeats, "probe_seconds": round(probe_seconds(), 4)}
     write_json(folder / MACHINE, facts)
-    head = (
-        f"CPU time on one core of {facts['processor']}, torch {facts['torch']}; {images.name}, a denoiser "
-        f"784-1024-1024-784; medians of {n_repeats}, in turns with the peers. Written by `make bench`."
-    )
-    report.write_markdown(folder / "bench.md", rows, head)
+    report.write_markdown(folder / "bench.md", rows, head(facts))
     figure.draw(folder / "bench", rows)
+
+
+def head(facts: dict[str, Any]) -> str:
+    """On what, and how, from the facts in machine.json."""
+    return (
+        f"CPU time on one core of {facts['processor']}, torch {facts['torch']}; {facts['images']}, a denoiser "
+        f"784-1024-1024-784; medians of {facts['n_repeats']}, in turns with the peers. The tutorial's loop: "
+        "DataLoader, ToTensor and torch's Adam. Written by `make bench`."
+    )
 
 
 def estimate(names: list[str], n_repeats: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from bench import products
-from bench.goals import Measured
+from bench.quantities import Measured
 from bench.timing import Clock, medians, stopwatch
 from bench.tutorial import Loop
 from bench.workbench import Workbench
@@ -96,7 +96,7 @@ def free_batch(bench: Workbench) -> dict[str, Measured]:
     bounds = {size: [our_bound(bench, size, seed) for seed in SEEDS] for size in sizes}
     as_good = [size for size in sizes if not is_worse(bounds[size], peers)]
     best = min(as_good or [configured], key=lambda size: seconds[str(size)])
-    note = f"batch {best}; bounds of two seeds after {bench.sizes.n_epochs} epochs: the loop {in_nats(peers)}"
+    note = f"batch {best}; bounds of two seeds after {bench.sizes.n_epochs} epochs, in nats: the loop {in_nats(peers)}"
     for size in sizes:
         note += f", batch {size} {in_nats(bounds[size])} at {1.0 / seconds[str(size)]:,.0f} examples per second"
     return {"training-free-batch": Measured(seconds["peer"] / seconds[str(best)], note)}
@@ -150,6 +150,7 @@ def float32(bench: Workbench) -> dict[str, Measured]:
     n = len(bench.training_set)
     work = products.flop(step) * n / batch_size + products.flop(refresh)
     note = f"{work / (seconds['epoch'] * n) / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s, batch {batch_size}"
+    note += ", with Adam, random numbers and nonlinearities"
     return {"training-float32": Measured(work / (seconds["epoch"] * n) / limit, note)}
 
 
@@ -159,4 +160,5 @@ def levels(bench: Workbench) -> dict[str, Measured]:
     tasks = {str(k): ours(bench, batch_size=batch_size, n_levels=k) for k in (1, many)}
     seconds = medians(tasks, bench.n_repeats)
     note = ", ".join(f"{seconds[str(k)] * len(bench.training_set):.2f} s at k = {k}" for k in (1, many))
+    note += ", with a refit that visits every level"
     return {"levels": Measured(seconds[str(many)] / seconds["1"], note)}

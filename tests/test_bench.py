@@ -1,4 +1,4 @@
-"""The benchmark: verdicts, every workload at tiny sizes, peers that answer the same, and the files that it writes."""
+"""The benchmark: units, every workload at tiny sizes, peers that answer the same, and the files that it writes."""
 
 import csv
 import math
@@ -6,9 +6,8 @@ import math
 import pytest
 import torch
 
-from bench import gpu, parzen, pipeline, products, report, sampling, suite, training, workbench
-from bench.goals import GOALS, Goal, Measured, verdict, written
-from bench.reasons import REASONS
+from bench import figure, gpu, parzen, pipeline, products, report, sampling, suite, training, workbench
+from bench.quantities import FASTER, LONGER, QUANTITIES, SHARE, Measured, written
 from bench.timing import child_cpu_seconds, medians
 from cdae.denoiser import mlp
 from tests.helpers import seeded
@@ -25,39 +24,24 @@ def bench():
     return workbench.Workbench(workbench.synthetic_images(64, 40), 1, TINY)
 
 
-def goal(reach, stretch, *, more_is_better):
-    return Goal("", "", reach, stretch, "x", more_is_better)
+def test_a_ratio_and_a_share_name_their_peer_and_a_plain_figure_has_none():
+    for name, quantity in QUANTITIES.items():
+        assert bool(quantity.peer) == (quantity.unit in figure.MARKERS), name
 
 
 @pytest.mark.parametrize(
-    ("value", "more", "less"),
+    ("value", "unit", "expected"),
     [
-        (1.0, "missed by 50%", "stretch reached"),
-        (2.0, "reached", "reached"),
-        (2.9, "reached", "missed by 45%"),
-        (3.0, "stretch reached", "missed by 50%"),
-        (-0.1, "missed by 105%", "stretch reached"),
+        (2.345, FASTER, "2.35 times as fast"),
+        (612.3, FASTER, "612 times as fast"),
+        (1.1, LONGER, "1.10 times as long"),
+        (0.8349, SHARE, "83% of the limit"),
+        (1.27, "s", "1.27 s"),
+        (None, "s", "none"),
     ],
 )
-def test_a_verdict_knows_which_way_is_better(value, more, less):
-    assert verdict(goal(2.0, 3.0, more_is_better=True), value) == more
-    assert verdict(goal(2.0, 1.0, more_is_better=False), value) == less
-
-
-def test_a_goal_may_ask_for_no_more_than_to_be_reached():
-    assert verdict(goal(2.0, None, more_is_better=True), 5.0) == "reached"
-
-
-def test_in_every_goal_the_stretch_is_beyond_reach():
-    for name, each in GOALS.items():
-        assert verdict(each, each.reach) == "reached", name
-        assert each.stretch is None or verdict(each, each.stretch) == "stretch reached", name
-
-
-def test_numbers_are_written_with_their_unit():
-    assert [written(v, u) for v, u in [(2.345, "x"), (612.3, "x"), (0.8349, "%"), (1.27, "s"), (None, "x")]] == [
-        "2.35x", "612x", "83%", "1.27 s", "",
-    ]  # fmt: skip
+def test_numbers_are_written_with_their_unit(value, unit, expected):
+    assert written(value, unit) == expected
 
 
 def test_tasks_take_turns_and_the_median_is_theirs():
@@ -82,7 +66,7 @@ IN_PROCESS = ["training", "free-batch", "float32", "levels", "parzen", "importan
 @pytest.mark.parametrize("name", IN_PROCESS)
 def test_every_workload_runs(bench, name):
     for key, measured in suite.WORKLOADS[name](bench).items():
-        assert key in GOALS and measured.note
+        assert key in QUANTITIES and measured.note
         assert measured.value is not None and math.isfinite(measured.value) and measured.value > 0, measured
 
 
@@ -96,7 +80,7 @@ def test_the_rows_of_a_gpu_are_those_of_any_device(bench, monkeypatch):
     assert gpu.workloads(bench)["gpu-parzen"] == Measured(0.01, "a card: cuda")
 
 
-def test_a_job_is_measured_beyond_the_import_of_torch(bench, monkeypatch):
+def test_a_job_is_measured_over_the_import_of_torch(bench, monkeypatch):
     commands = []
 
     def child(arguments, folder):
@@ -104,7 +88,7 @@ def test_a_job_is_measured_beyond_the_import_of_torch(bench, monkeypatch):
         return 1.5 if "evaluate" in arguments[1] else 1.0
 
     monkeypatch.setattr(pipeline, "child_cpu_seconds", child)
-    assert pipeline.job(bench)["job"].value == 0.5
+    assert pipeline.job(bench)["job"].value == 1.5
     assert commands == [*(f"workflow.scripts.{name}" for name in ("prepare_data", "train", "evaluate")), "import torch"]
 
 
@@ -141,12 +125,11 @@ def test_the_largest_job_is_found(tmp_path):
     assert measured.value == 1.25 and "train cdae-k4" in measured.note
 
 
-def test_every_workload_has_its_goals_once(bench):
-    assert list(GOALS) == [
+def test_every_quantity_stands_once_in_the_order_of_the_workloads():
+    assert list(QUANTITIES) == [
         "training", "training-free-batch", "training-float32", "levels", "parzen-sklearn", "parzen-logsumexp",
         "importance", "annealing", "chains", "memory", "again", "job", "grid", *gpu.NAMES,
     ]  # fmt: skip
-    assert set(REASONS) <= set(GOALS)
 
 
 def test_the_peers_answer_what_we_answer():
@@ -210,21 +193,47 @@ def test_the_passes_of_annealing_are_counted(bench, monkeypatch):
     assert sampling.n_passes(TINY.n_distributions, sampling.N_LEAPFROG) == 2 * len(counted) + 1 + n_transitions
 
 
+ROWS = [
+    report.Row("parzen", "parzen-sklearn", Measured(450.0, "so"), 30.0),
+    report.Row("job", "job", Measured(0.8, "and so"), 60.0),
+    report.Row("importance", "importance", Measured(0.9, "of much"), 0.0),
+    report.Row("again", "again", Measured(1.3, "all"), 0.0),
+    report.Row("grid", "grid", Measured(None, "not measured; run with --grid"), 0.0),
+]
+
+
 def test_files_are_written_and_an_estimate_is_read_from_them(bench, tmp_path, monkeypatch):
-    rows = [
-        report.Row("parzen", "parzen-sklearn", Measured(450.0, "so"), 30.0),
-        report.Row("job", "job", Measured(-0.1, "and so"), 60.0),
-        report.Row("grid", "grid", Measured(None, "not measured; run with --grid"), 0.0),
-    ]
     monkeypatch.setattr(suite, "probe_seconds", lambda: 0.1)
     monkeypatch.setattr(suite, "REFERENCE", tmp_path)
     assert "ten minutes" in suite.estimate(["job"], 5)
-    suite.write(tmp_path, rows, bench.images, 5)
+    suite.write(tmp_path, ROWS, bench.images, 5)
     assert suite.estimate(["job"], 10) == "about 2 minutes of CPU time"
     with (tmp_path / "bench.csv").open(newline="", encoding="utf-8") as file:
-        assert [row["verdict"] for row in csv.DictReader(file)] == [
-            "missed by 25%", "stretch reached", "not measured; run with --grid",
+        assert [(row["measured"], row["unit"]) for row in csv.DictReader(file)] == [
+            ("450", FASTER), ("0.8", LONGER), ("0.9", SHARE), ("1.3", "s"), ("", FASTER),
         ]  # fmt: skip
     text = (tmp_path / "bench.md").read_text(encoding="utf-8")
-    assert "| 450x | 600x | 750x | missed by 25% |" in text and "## Why goals are missed" in text
+    assert "| Parzen, 11 bandwidths | scikit-learn, exact | 450 times as fast | so |" in text
+    assert "| one core | none | not measured; run with --grid |" in text
     assert {"bench.svg", "bench.png", "machine.json"} <= {file.name for file in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("rows", "ratios", "shares"),
+    [
+        (ROWS, {"Parzen": (450.0, "450"), "smallest": (0.8, "0.800")}, {"importance": (0.9, "90%")}),
+        (ROWS[3:], {}, {}),
+    ],
+)
+def test_ratios_and_shares_are_drawn_on_axes_of_their_own(tmp_path, monkeypatch, rows, ratios, shares):
+    drawn = []
+    monkeypatch.setattr(figure, "save", lambda picture, path: drawn.append(picture))
+    figure.draw(tmp_path / "bench", rows)
+    drawn[0].draw_without_rendering()
+    for axes, expected in zip(drawn[0].axes, (ratios, shares), strict=True):
+        labels = dict(zip(axes.get_yticks(), axes.get_yticklabels(), strict=True))
+        lines = [line for line in axes.lines if line.get_label() in figure.MARKERS]
+        points = [point for line in lines for point in zip(*line.get_data(), strict=True)]
+        numbers = {text.xy[1]: text.get_text() for text in axes.texts}
+        assert {labels[y].get_text().split()[0].strip(","): (x, numbers[y]) for x, y in points} == expected
+        assert axes.get_xlabel()
