@@ -22,8 +22,8 @@ include: "workflow/rules/verdict.smk"
 rule all:
     default_target: True
     input:
-        [evaluation_record(cell) for cell in CELLS.values()],
-        [snapshots_record(cell) for cell in with_snapshots()],
+        [RECORDS.evaluation(cell) for cell in CELLS.values()],
+        [RECORDS.snapshots(cell) for cell in with_snapshots()],
         tables(),
         figures(),
         f"{RESULTS}/verdict.txt",

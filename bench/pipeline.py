@@ -1,7 +1,6 @@
 """The pipeline itself: memory of its jobs, what a job and a finished grid cost, what a second core is worth; GPUs."""
 
 import csv
-import json
 import os
 import shutil
 import subprocess
@@ -13,13 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from bench.quantities import Measured
 from bench.timing import child_cpu_seconds, medians
 from bench.workbench import ROOT, Workbench
-from cdae.computing.files import write_text
-from workflow.scripts import duration, grid
+from cdae.computing.files import write_record, write_text
+from workflow.grid import cells as grid
+from workflow.grid import duration
+from workflow.grid.check import checked
+from workflow.grid.config_file import read
+from workflow.grid.provenance import Provenance
 
 SOURCES = ["Snakefile", "workflow", "cdae", "baselines", "config", "profiles", "environment.yml", "results/reference"]
 SECONDS = ROOT / "results" / "reference" / "mnist" / "seconds.csv"
@@ -66,12 +67,12 @@ def snakemake(*arguments: str) -> list[str]:
 
 
 def again(bench: Workbench) -> dict[str, Measured]:
-    """The default grid, finished: its files are empty here, since only their names and dates are looked at."""
+    """The default grid, finished: its files are empty here but for the records, whose hashes are looked at."""
     with scratch_copy() as folder:
         finish(folder)
         tasks = {"again": lambda: child_cpu_seconds(snakemake("--cores", "1"), folder)}
         seconds = medians(tasks, bench.n_repeats)["again"]
-    note = "the whole process, much of it importing snakemake, in a copy whose results are empty files"
+    note = "the whole process, much of it importing snakemake, in a copy whose results are empty but for their records"
     return {"again": Measured(seconds, note)}
 
 
@@ -79,6 +80,8 @@ def finish(folder: Path) -> None:
     """Make every file of the default grid, and let snakemake note them as done."""
     for row in csv.DictReader(said(folder, "--summary").splitlines(), delimiter="\t"):
         write_text(folder / row["output_file"], "")
+    for path, hashes in Provenance(checked(read(ROOT / "config" / "config.yaml"))).of_everything().items():
+        write_record(folder / path, hashes)
     said(folder, "--cores", "1", "--touch")
     left = said(folder, "--dry-run")
     assert "Nothing to be done" in left, left
@@ -106,17 +109,18 @@ def job(bench: Workbench) -> dict[str, Measured]:
 
 def tiny_evaluation(folder: Path) -> list[str]:
     """Prepares and trains the smallest cell of config/smoke.yaml, and answers the arguments of its evaluation."""
-    config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
+    config = read(ROOT / "config" / "smoke.yaml")
     cell = next(c for c in grid.cells(config) if (c.dataset, c.family) == ("mixture_2d", "gaussian"))
     files = {name: str(folder / name) for name in ("data", "weights", "training", "record", "values", "pictures")}
     files |= {"data": f"{files['data']}.npz", "snapshots": str(folder / "snapshots")}
     prepare = ["--name", "mixture_2d", "--loader", "mixture_2d", "--options", "{}", "--output", files["data"]]
+    prepare += ["--hashes", "{}", "--record", str(folder / "data.json")]
     child_cpu_seconds(["-m", "workflow.scripts.prepare_data", *prepare], ROOT)
     train = [*options(files, "data", "weights", "snapshots"), "--record", files["training"]]
-    train += ["--config", grid.canonical(grid.training_config(config, cell))]
+    train += ["--config", grid.canonical(grid.training_config(config, cell)), "--hashes", "{}"]
     child_cpu_seconds(["-m", "workflow.scripts.train", *train], ROOT)
     evaluate = options(files, "data", "weights", "training", "record", "values", "pictures")
-    evaluate += ["--config", grid.canonical(grid.evaluation_config(config, cell)), "--hashes", json.dumps({})]
+    evaluate += ["--config", grid.canonical(grid.evaluation_config(config, cell)), "--hashes", "{}"]
     return ["-m", "workflow.scripts.evaluate", *evaluate]
 
 

@@ -24,6 +24,7 @@ class Cell:
     seed: int
 
     def path(self, folder: str, suffix: str) -> str:
+        """The cell's file, or folder, in a folder."""
         return f"{folder}/{self.dataset}/{self.model}/{self.seed}{suffix}"
 
 

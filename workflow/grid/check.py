@@ -103,7 +103,7 @@ def _resolved(part: Schema) -> Schema:
 
 def _with_homes(config: Options) -> Options:
     """The configuration with a leading ~ as the user's home, wherever a path stands."""
-    config = {**config, "results_dir": _at_home(config["results_dir"])}
+    config = {**config, "results_dir": _at_home(config["results_dir"]).rstrip("/") or "/"}
     if "data_root" in config:
         config["data_root"] = _at_home(config["data_root"])
     for part in ("datasets", "models"):

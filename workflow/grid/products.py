@@ -1,5 +1,7 @@
 """The tables and figures that a run makes, by name: the one list that rules, comparison and tests read."""
 
+from baselines.registry import MODELS
+from workflow.grid.cells import Options, cells, certified, snapshots
 from workflow.grid.methods import offers
 
 TABLES = (
@@ -31,13 +33,15 @@ FIGURES = {  # a figure is drawn always, with a stage, or if a model has the met
 COMMITTED_FIGURES = ("likelihood_by_levels", "snapshots", "parzen_bars", "certified_by_levels")  # in results/reference
 
 
-def figures(targets: set[str], *, has_snapshots: bool, has_certificates: bool) -> list[str]:
-    """Names of the figures of a grid.
-
-    Args:
-        targets: "module:class" of its models.
-    """
-    stages = {ALWAYS: True, WITH_SNAPSHOTS: has_snapshots, WITH_CERTIFICATES: has_certificates}
+def figures(config: Options) -> list[str]:
+    """Names of the figures of a grid."""
+    all_cells = cells(config)
+    stages = {
+        ALWAYS: True,
+        WITH_SNAPSHOTS: any(snapshots(config, cell) for cell in all_cells),
+        WITH_CERTIFICATES: any(certified(config, cell) for cell in all_cells),
+    }
+    targets = {MODELS[cell.kind] for cell in all_cells}
     return [
         name
         for name, condition in FIGURES.items()

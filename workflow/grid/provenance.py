@@ -14,12 +14,41 @@ from baselines.registry import MODELS
 from cdae.computing.files import DamagedFileError, read_record
 from cdae.datasets.registry import LOADERS
 from workflow.grid import cells as grid
+from workflow.grid import products
 from workflow.grid.cells import Cell, Options, sha256
 from workflow.grid.code_hash import code_sha256
 from workflow.grid.record import NOT_RUN
 
 SCRIPTS = "workflow.scripts"
 Hashes = dict[str, str]  # config_sha256 and code_sha256
+
+
+@dataclass(frozen=True)
+class Records:
+    """Where the record of every stage lies in a results folder."""
+
+    folder: str
+
+    def data(self, dataset: str) -> str:
+        return f"{self.folder}/data/{dataset}.json"
+
+    def training(self, cell: Cell) -> str:
+        return cell.path(f"{self.folder}/models", "/training.json")
+
+    def evaluation(self, cell: Cell) -> str:
+        return cell.path(f"{self.folder}/estimates", ".json")
+
+    def snapshots(self, cell: Cell) -> str:
+        return cell.path(f"{self.folder}/snapshots", ".json")
+
+    def certification(self, cell: Cell) -> str:
+        return cell.path(f"{self.folder}/certificates", ".json")
+
+    def tables(self) -> str:
+        return f"{self.folder}/tables/provenance.json"
+
+    def figures(self, dataset: str) -> str:
+        return f"{self.folder}/figures/{dataset}/provenance.json"
 
 
 @dataclass(frozen=True)
@@ -50,9 +79,31 @@ class Provenance:
         cells = [self.of_evaluation(cell) for cell in grid.cells(self.config)]
         return _hashes([grid.portable(self.config), cells], [code_sha256(f"{SCRIPTS}.tabulate", ())])
 
-    def of_figures(self, names: list[str]) -> Hashes:
+    def of_figures(self) -> Hashes:
         """The figures of a data set."""
-        return _hashes([self.of_tables(), names], [code_sha256(f"{SCRIPTS}.plot", ())])
+        return _hashes([self.of_tables(), products.figures(self.config)], [code_sha256(f"{SCRIPTS}.plot", ())])
+
+    def of_records(self) -> dict[str, Hashes]:
+        """The hashes that the record of every cell's estimates ought to have, by its path."""
+        at, all_cells = Records(self.config["results_dir"]), grid.cells(self.config)
+        wanted = {at.evaluation(cell): self.of_evaluation(cell) for cell in all_cells}
+        for cell in all_cells:
+            if grid.snapshots(self.config, cell):
+                wanted[at.snapshots(cell)] = self.of_snapshots(cell)
+            if grid.certified(self.config, cell):
+                wanted[at.certification(cell)] = self.of_certification(cell)
+        return wanted
+
+    def of_everything(self) -> dict[str, Hashes]:
+        """The same for the records of everything that a run makes."""
+        at, names = Records(self.config["results_dir"]), list(self.config["datasets"])
+        return {
+            **{at.data(name): self.of_data(name) for name in names},
+            **{at.training(cell): self.of_training(cell) for cell in grid.cells(self.config)},
+            **self.of_records(),
+            at.tables(): self.of_tables(),
+            **{at.figures(name): self.of_figures() for name in names},
+        }
 
     def _of_cell(self, cell: Cell, script: str, job_config: Options) -> Hashes:
         """A cell's job: its configuration, its data and samples, and the code of all jobs that it builds on."""

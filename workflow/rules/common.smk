@@ -9,11 +9,10 @@ HOME = Path(workflow.basedir)  # the project, from wherever it is run
 if str(HOME) not in sys.path:
     sys.path.insert(0, str(HOME))
 
-from baselines.registry import MODELS
 from workflow.grid import cells as grid
 from workflow.grid import config_file, duration, machine, products
 from workflow.grid.check import checked
-from workflow.grid.provenance import Provenance, stale
+from workflow.grid.provenance import Provenance, Records, stale
 
 if len(workflow.overwrite_configfiles) > 1:
     sys.exit("config: got several --configfile, expected one: a configuration is complete in itself")
@@ -34,9 +33,10 @@ shell.prefix(
     " MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=32000000; "
 )
 
-RESULTS = CONFIG["results_dir"].rstrip("/") or "/"
+RESULTS = CONFIG["results_dir"]
 CELLS = {(cell.dataset, cell.model, str(cell.seed)): cell for cell in grid.cells(CONFIG)}
 PROVENANCE = Provenance(CONFIG)
+RECORDS = Records(RESULTS)
 STARTED = time.time()
 HELD = []  # open files, which would be closed if nothing referred to them
 
@@ -103,26 +103,6 @@ def certification_hashes(wildcards):
     return grid.canonical(PROVENANCE.of_certification(cell_of(wildcards)))
 
 
-def data_record(dataset):
-    return f"{RESULTS}/data/{dataset}.json"
-
-
-def training_record(cell):
-    return cell.path(f"{RESULTS}/models", "/training.json")
-
-
-def evaluation_record(cell):
-    return cell.path(f"{RESULTS}/estimates", ".json")
-
-
-def snapshots_record(cell):
-    return cell.path(f"{RESULTS}/snapshots", ".json")
-
-
-def certification_record(cell):
-    return cell.path(f"{RESULTS}/certificates", ".json")
-
-
 def with_snapshots():
     return [cell for cell in CELLS.values() if grid.snapshots(CONFIG, cell)]
 
@@ -131,39 +111,15 @@ def with_certificates():
     return [cell for cell in CELLS.values() if grid.certified(CONFIG, cell)]
 
 
-def wanted_of_cells():
-    """The hashes that the records of all cells ought to have, by their paths."""
-    wanted = {evaluation_record(cell): PROVENANCE.of_evaluation(cell) for cell in CELLS.values()}
-    wanted |= {snapshots_record(cell): PROVENANCE.of_snapshots(cell) for cell in with_snapshots()}
-    return wanted | {certification_record(cell): PROVENANCE.of_certification(cell) for cell in with_certificates()}
-
-
-def wanted():
-    """The same of everything that a run makes."""
-    of_data = {data_record(name): PROVENANCE.of_data(name) for name in CONFIG["datasets"]}
-    of_training = {training_record(cell): PROVENANCE.of_training(cell) for cell in CELLS.values()}
-    of_tables = {f"{RESULTS}/tables/provenance.json": PROVENANCE.of_tables()}
-    of_figures = {
-        f"{RESULTS}/figures/{name}/provenance.json": PROVENANCE.of_figures(figure_names())
-        for name in CONFIG["datasets"]
-    }
-    return {**of_data, **of_training, **wanted_of_cells(), **of_tables, **of_figures}
-
-
 def tables():
     return [f"{RESULTS}/tables/{name}" for name in products.TABLES]
-
-
-def figure_names():
-    targets = {MODELS[cell.kind] for cell in CELLS.values()}
-    return products.figures(targets, has_snapshots=bool(with_snapshots()), has_certificates=bool(with_certificates()))
 
 
 def figures():
     return [
         f"{RESULTS}/figures/{dataset}/{name}.{suffix}"
         for dataset in CONFIG["datasets"]
-        for name in figure_names()
+        for name in products.figures(CONFIG)
         for suffix in ("svg", "png")
     ]
 
@@ -228,7 +184,7 @@ def closing_message():
 class ForcingStale(type(workflow)):
     def __setattr__(self, name, value):
         if name == "dag_settings" and self.is_main_process:
-            value.forcerun = {*value.forcerun, *stale(wanted())}
+            value.forcerun = {*value.forcerun, *stale(PROVENANCE.of_everything())}
         super().__setattr__(name, value)
 
 

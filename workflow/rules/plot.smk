@@ -5,11 +5,11 @@ rule plot:
         pictures=pictures_of,
     output:
         report(
-            expand(f"{RESULTS}/figures/{{{{dataset}}}}/{{name}}.svg", name=figure_names()),
+            expand(f"{RESULTS}/figures/{{{{dataset}}}}/{{name}}.svg", name=products.figures(CONFIG)),
             category="Figures",
             subcategory="{dataset}",
         ),
-        expand(f"{RESULTS}/figures/{{{{dataset}}}}/{{name}}.png", name=figure_names()),
+        expand(f"{RESULTS}/figures/{{{{dataset}}}}/{{name}}.png", name=products.figures(CONFIG)),
         provenance=f"{RESULTS}/figures/{{dataset}}/provenance.json",
     log:
         f"{RESULTS}/logs/plot/{{dataset}}.log",
@@ -17,8 +17,8 @@ rule plot:
         "../../environment.yml"
     threads: 1
     params:
-        hashes=grid.canonical(PROVENANCE.of_figures(figure_names())),
-        figures=figure_names(),
+        hashes=grid.canonical(PROVENANCE.of_figures()),
+        figures=products.figures(CONFIG),
         tables=lambda wildcards, input: str(Path(input.tables[0]).parent),
         folder=folder_of_output,
     message:

@@ -1,11 +1,11 @@
 rule tabulate:
     input:
-        records=[evaluation_record(cell) for cell in CELLS.values()],
+        records=[RECORDS.evaluation(cell) for cell in CELLS.values()],
         values=[cell.path(f"{RESULTS}/estimates", ".npz") for cell in CELLS.values()],
-        snapshots=[snapshots_record(cell) for cell in with_snapshots()],
-        certificates=[certification_record(cell) for cell in with_certificates()],
+        snapshots=[RECORDS.snapshots(cell) for cell in with_snapshots()],
+        certificates=[RECORDS.certification(cell) for cell in with_certificates()],
         certified_values=[cell.path(f"{RESULTS}/certificates", ".npz") for cell in with_certificates()],
-        data=[data_record(dataset) for dataset in CONFIG["datasets"]],
+        data=[RECORDS.data(dataset) for dataset in CONFIG["datasets"]],
         published=ancient(HOME / "results/reference/published.csv"),
     output:
         report(
@@ -21,7 +21,7 @@ rule tabulate:
     params:
         folder=folder_of_output,
         config=grid.canonical(CONFIG),
-        wanted=grid.canonical(wanted_of_cells()),
+        wanted=grid.canonical(PROVENANCE.of_records()),
         hashes=grid.canonical(PROVENANCE.of_tables()),
     message:
         "make the tables"

@@ -1,8 +1,8 @@
 rule verdict:
     input:
-        records=[evaluation_record(cell) for cell in CELLS.values()],
-        training=[training_record(cell) for cell in CELLS.values()],
-        certificates=[certification_record(cell) for cell in with_certificates()],
+        records=[RECORDS.evaluation(cell) for cell in CELLS.values()],
+        training=[RECORDS.training(cell) for cell in CELLS.values()],
+        certificates=[RECORDS.certification(cell) for cell in with_certificates()],
         made=[*tables(), *figures()],
     output:
         f"{RESULTS}/verdict.txt",
