@@ -1,7 +1,7 @@
 """Stress, by hand and not in the tests: `python -m tests.stress`, an hour on two cores.
 
-Kills: the smoke grid is run again and again and killed with -9 at random moments, the whole run or a single job, until it
-has been killed so often; in between it is let finish, and its files are compared with those of an uninterrupted run.
+Kills: the smoke grid is run again and again and killed with -9 at random moments, the whole run or a single job, until
+it has been killed so often; in between it is let finish, and its files are compared with those of an uninterrupted run.
 Configurations: a right one is changed at random, written to a file and read, checked and planned as a run would; every
 tenth is given to snakemake itself. Each must be refused in one line, or be planned. The counts are printed, and with
 `--output` written to a file with the date.
@@ -77,7 +77,8 @@ def in_process(file: Path, path: tuple) -> str | None:
         if "\n" in line or len(line) > LONGEST_LINE:
             return f"not one line: {line[:200]}"
         names = [str(part)[:50] for part in path if str(part).strip()]
-        return None if any(name in line for name in names) or "line " in line else f"names no key: {line}"
+        is_named = any(name in line for name in names) or "line " in line or not names
+        return None if is_named else f"names no key: {line}"
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None
@@ -97,7 +98,7 @@ def by_snakemake(file: Path) -> str | None:
 
 
 def kills(n: int, seed: int, folder: Path) -> str:
-    """How many kills lost nothing, out of n: every finished run must equal the uninterrupted one in all of its files."""
+    """How many kills lost nothing, out of n: every finished run must equal the uninterrupted one in all files."""
     rng, done, equal, runs = random.Random(seed), 0, 0, 0
     whole = Grid(folder / "whole")
     whole.finish()
@@ -111,9 +112,7 @@ def kills(n: int, seed: int, folder: Path) -> str:
         equal += 0 if differing else here
         print(f"{done} kills, {equal} of them without a trace; differing: {differing[:3]}", file=sys.stderr)
         shutil.rmtree(grid.folder)
-    return (
-        f"{equal} of {n} kills lost nothing: {runs} runs of the smoke grid ended in the files of an uninterrupted one"
-    )
+    return f"{equal} of {n} kills lost nothing: {runs} runs of the smoke grid ended in an uninterrupted one's files"
 
 
 class Grid:
