@@ -3,23 +3,19 @@
 Every error is one line that names the key and says what, got, expected and what to do.
 """
 
-import difflib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
 
 from baselines.registry import MODELS
 from cdae.datasets.registry import LOADERS, check_available
 from workflow.grid.cells import Options, cells, certified
 from workflow.grid.code_hash import ROOT
+from workflow.grid.refusal import check_against, check_known
 from workflow.grid.schema import Schema, definition_of_kind, schema
 
-LONGEST_MESSAGE = 300  # characters of a message that quotes a value
 # Folders of the project that no run may write into, or make its own by containing them.
 PROTECTED = (
     *("baselines", "bench", "cdae", "config", "docs", "examples", "profiles", "tests", "workflow"),
@@ -36,13 +32,13 @@ def checked(config: Options) -> Options:
     for path, value in _walk(config):
         _check_plain(path, value)
     config = _whole_numbers(config, schema())
-    _check_against(config, schema(), "")
+    check_against(config, schema(), "")
     models = {}
     for name, options in config["models"].items():
-        _check_known(f"models.{name}.kind", options["kind"], MODELS)
+        check_known(f"models.{name}.kind", options["kind"], MODELS)
         definition = definition_of_kind(options["kind"])
         models[name] = _whole_numbers(options, definition)
-        _check_against(models[name], definition, f"models.{name}.")
+        check_against(models[name], definition, f"models.{name}.")
     config = _with_homes({**config, "models": models})
     for name, options in config["datasets"].items():
         _check_dataset(f"datasets.{name}", options, config.get("data_root"))
@@ -120,7 +116,7 @@ def _at_home(path: str) -> str:
 
 def _check_dataset(where: str, options: Options, data_root: str | None) -> None:
     loader = options["loader"]
-    _check_known(f"{where}.loader", loader, LOADERS)
+    check_known(f"{where}.loader", loader, LOADERS)
     for key in [key for key in options if key != "loader"]:
         if loader != "npz":
             raise ValueError(f"{where}.{key}: got it for {loader!r}, expected it for npz alone; remove it")
@@ -174,7 +170,7 @@ def _check_certify(config: Options) -> None:
     """Settings that name nothing would be claims about nothing."""
     settings = config["certify"]
     for name in settings.get("datasets", []):
-        _check_known("certify.datasets", name, config["datasets"])
+        check_known("certify.datasets", name, config["datasets"])
     able = [cell for cell in cells(config) if certified(_with_all_seeds(config), cell)]
     if not able:
         raise ValueError(
@@ -185,7 +181,7 @@ def _check_certify(config: Options) -> None:
             known = ", ".join(map(str, sorted({cell.seed for cell in able})))
             raise ValueError(f"certify.seeds: got {seed}, expected replicates of a certified model: {known}")
     for name in settings.get("overrides", {}):
-        _check_known("certify.overrides", name, {cell.model for cell in able})
+        check_known("certify.overrides", name, {cell.model for cell in able})
 
 
 def _with_all_seeds(config: Options) -> Options:
@@ -211,80 +207,3 @@ def _check_results_dir(name: str) -> None:
                 f"results_dir: got {name!r}, which is, holds or lies in the project's {kept.relative_to(ROOT)}; choose "
                 "a folder of its own, such as results/mine"
             )
-
-
-def _check_against(value: Any, against: Schema, where: str) -> None:
-    error = best_match(Draft202012Validator(against).iter_errors(value))
-    if error is not None:
-        path = where + ".".join(map(str, error.absolute_path))
-        raise ValueError(f"{path.rstrip('.') or 'configuration'}: {_explain(error)}")
-
-
-def _explain(error: ValidationError) -> str:
-    about = f" ({error.schema['description']})" if "description" in error.schema else ""
-    if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(known))
-        guess = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean {guess[0]!r}?" if guess else f"known keys are {', '.join(known) or 'none'}"
-        return f"unknown key {_short(unknown[0])}; {hint}"
-    if error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        return f"missing key {missing[0]!r}{about}; add it, a configuration is complete in itself"
-    if isinstance(error.instance, str) and error.validator == "type" and _is_number(error.instance):
-        number = float(error.instance)
-        if error.validator_value == "integer" and number.is_integer():
-            number = int(number)
-        return (
-            f"got the text {error.instance!r}, expected a {error.validator_value}{about}: YAML reads numbers such as "
-            f"1e-3 as text; write {number!r}"
-        )
-    if error.validator in EXPECTATIONS:
-        return f"got {_short(error.instance)}, expected {EXPECTATIONS[error.validator](error.validator_value)}{about}"
-    return f"{' '.join(error.message.split())[:LONGEST_MESSAGE]}{about}"
-
-
-EXPECTATIONS: dict[str, Callable[[Any], str]] = {
-    "type": lambda name: TYPES[name],
-    "enum": lambda values: "one of " + ", ".join(map(str, values)),
-    "const": lambda value: repr(value),
-    "minimum": lambda low: f"at least {low}",
-    "maximum": lambda high: f"at most {high}",
-    "exclusiveMinimum": lambda low: f"a number above {low}",
-    "minItems": lambda n: f"at least {n} entries",
-    "maxItems": lambda n: f"at most {n} entries",
-    "minLength": lambda n: f"at least {n} characters",
-    "maxLength": lambda n: f"at most {n} characters",
-    "minProperties": lambda n: f"at least {n} keys",
-    "pattern": lambda pattern: f"text of the form {pattern}",
-    "uniqueItems": lambda _: "every entry once",
-}
-
-
-TYPES = {
-    "object": "keys with values",
-    "array": "a list",
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "text",
-    "boolean": "true or false",
-}
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_MESSAGE // 3 else text[: LONGEST_MESSAGE // 3] + "..."
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _check_known(what: str, got: str, known: dict[str, Any] | set[str]) -> None:
-    if got not in known:
-        guess = difflib.get_close_matches(got, known, n=1)
-        hint = f"; did you mean {guess[0]!r}?" if guess else ""
-        raise ValueError(f"{what}: got {_short(got)}, expected one of {', '.join(sorted(known))}{hint}")
