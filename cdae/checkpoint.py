@@ -8,7 +8,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from cdae.computing.files import DamagedFileError, array_sha256, check_sha256, damage_named, written_whole
+from cdae.computing.arrays import array_sha256
+from cdae.computing.files import DamagedFileError, check_sha256, damage_named, written_whole
 
 
 def state(model: nn.Module) -> dict[str, Tensor]:

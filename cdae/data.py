@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cdae.computing.files import read_npz, write_npz
+from cdae.computing.arrays import read_npz, write_npz
 from cdae.computing.seeds import seed_from
 
 SPLITS = ("train", "validation", "test")

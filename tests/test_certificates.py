@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from workflow.scripts.certificates import certificates, claim, tightest
 
-from cdae.computing.files import write_npz
+from cdae.computing.arrays import write_npz
 
 ROW = {
     "estimator": "annealed", "variant": "guided", "status": "ok", "reason": "", "n_importance_samples": 1,

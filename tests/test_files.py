@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cdae import checkpoint
-from cdae.computing import files
+from cdae.computing import arrays, files
 from cdae.computing.files import DamagedFileError
 from tests.helpers import mutated
 
@@ -41,14 +41,14 @@ def test_json_refuses_what_is_not_json_and_leaves_the_old_file(bad, tmp_path):
 
 
 def test_npz_comes_back(tmp_path):
-    files.write_npz(tmp_path / "a.npz", {"x": np.arange(3), "y": np.array(True)})
+    arrays.write_npz(tmp_path / "a.npz", {"x": np.arange(3), "y": np.array(True)})
     with np.load(tmp_path / "a.npz") as loaded:
         assert sorted(loaded) == ["x", "y"] and loaded["x"].tolist() == [0, 1, 2]
 
 
 def test_npz_of_the_same_arrays_has_the_same_bytes(tmp_path):
     for name in ("one.npz", "other.npz"):
-        files.write_npz(tmp_path / name, {"x": np.arange(3)})
+        arrays.write_npz(tmp_path / name, {"x": np.arange(3)})
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
 
 
@@ -83,14 +83,14 @@ FULL_DISK = """
 import resource
 import numpy, torch
 from cdae import checkpoint
-from cdae.computing import files
+from cdae.computing import arrays, files
 data = numpy.zeros(100_000)
 model = torch.nn.utils.skip_init(torch.nn.Linear, 300, 300)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 writers = {
     "a.txt": lambda path: files.write_text(path, "x" * 100_000),
     "a.json": lambda path: files.write_json(path, list(range(50_000))),
-    "a.npz": lambda path: files.write_npz(path, {"x": data}),
+    "a.npz": lambda path: arrays.write_npz(path, {"x": data}),
     "a.safetensors": lambda path: checkpoint.save(model, path),
 }
 for name, write in writers.items():
@@ -142,7 +142,7 @@ CHECKED = {
         files.read_record,
         lambda read: read == {**RECORD, "seeds": {"3": None}} and list(read) == list(RECORD),
     ),
-    "npz": (lambda path: files.write_npz(path, ARRAYS), files.read_npz, same_arrays),
+    "npz": (lambda path: arrays.write_npz(path, ARRAYS), arrays.read_npz, same_arrays),
     "safetensors": (
         lambda path: checkpoint.save_snapshots(SNAPSHOTS, path),
         checkpoint.load_snapshots,
@@ -207,23 +207,23 @@ def test_json_without_a_sha256_is_no_record(value, tmp_path):
 def test_an_npz_file_made_elsewhere_has_no_sha256(tmp_path):
     np.savez(tmp_path / "a.npz", **ARRAYS)
     with pytest.raises(DamagedFileError, match=r"a\.npz: array 'x': got no sha256 in the file"):
-        files.read_npz(tmp_path / "a.npz")
+        arrays.read_npz(tmp_path / "a.npz")
 
 
 def test_one_array_is_read_and_checked_without_the_others(tmp_path):
-    files.write_npz(tmp_path / "a.npz", ARRAYS | {"z": np.arange(40)})
+    arrays.write_npz(tmp_path / "a.npz", ARRAYS | {"z": np.arange(40)})
     content = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "a.npz").write_bytes(content.replace(np.array([38, 39]).tobytes(), np.array([38, 40]).tobytes()))
-    assert list(files.read_npz(tmp_path / "a.npz", "x")) == ["x"]
+    assert list(arrays.read_npz(tmp_path / "a.npz", "x")) == ["x"]
     with pytest.raises(DamagedFileError, match=r"Bad CRC-32 for file 'z\.npy'"):
-        files.read_npz(tmp_path / "a.npz", "z")
+        arrays.read_npz(tmp_path / "a.npz", "z")
     with pytest.raises(DamagedFileError, match=r"no item named 'absent\.npy'"):
-        files.read_npz(tmp_path / "a.npz", "absent")
+        arrays.read_npz(tmp_path / "a.npz", "absent")
 
 
 def test_objects_are_not_written(tmp_path):
     with pytest.raises(ValueError, match="Object arrays cannot be saved"):
-        files.write_npz(tmp_path / "a.npz", {"x": np.array([None])})
+        arrays.write_npz(tmp_path / "a.npz", {"x": np.array([None])})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -124,7 +124,7 @@ def test_other_models_stand_in_a_table_of_their_own():
 
 
 def test_values_are_found_under_the_models_own_name(digits, tmp_path):
-    from cdae.computing.files import write_npz
+    from cdae.computing.arrays import write_npz
 
     evaluation = evaluated(digits, tmp_path)
     write_npz(tmp_path / "record.npz", evaluation.values)

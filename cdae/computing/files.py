@@ -1,12 +1,10 @@
 """Files written whole or not at all, and files that are checked when they are read.
 
-A file is written under a temporary name beside its target, and renamed when complete. A record, an npz file and model
-weights (`cdae.checkpoint`) also carry the sha256 of what they hold, so that one that was altered or cut short after it
-was written is refused by name, and no number is made from it:
-
-- a record, a JSON object, as its last key "sha256", of the object without that key, on one line and without spaces;
-- an npz file per array, as the comment of the array's member of the archive, which NumPy itself does not read. So one
-  array can be read and checked without the others.
+A file is written under a temporary name beside its target, and renamed when complete. Records, arrays
+(`cdae.computing.arrays`) and model weights (`cdae.checkpoint`) also carry the sha256 of what they hold. One that was
+altered or cut short after it was written is refused by name, and no number is made from it. A record, a JSON object, has
+it as its last key "sha256", of the object without that key, on one line and without spaces. This file is imported
+wherever the pipeline is read, so it imports nothing slow.
 """
 
 import errno
@@ -17,9 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile, ZipInfo
-
-import numpy as np
 
 
 class DamagedFileError(OSError, ValueError):
@@ -106,39 +101,3 @@ def record_sha256(record: dict[str, Any]) -> str:
     """Of the record as JSON on one line: the same before it is written and after it is read."""
     line = json.dumps(record, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(line.encode()).hexdigest()
-
-
-def write_npz(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """An npz file as of `numpy.savez`, with the sha256 of every array; refuses objects, which would be pickled."""
-    with written_whole(path) as partial, ZipFile(partial, "w") as archive:
-        for name, array in arrays.items():
-            member = ZipInfo(f"{name}.npy")  # with a fixed date: the same arrays give the same bytes
-            with archive.open(member, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
-            member.comment = array_sha256(name, array).encode()
-
-
-def read_npz(path: str | Path, *names: str) -> dict[str, np.ndarray]:
-    """The arrays of these names, or all of them where none is named; the others are not read.
-
-    Raises:
-        DamagedFileError: if the file is no npz file, lacks one of them, or its content is not the one that was written.
-    """
-    arrays, stated = {}, {}
-    with damage_named(path), ZipFile(path) as archive:
-        for name in names or [member.removesuffix(".npy") for member in archive.namelist()]:
-            member = archive.getinfo(f"{name}.npy")
-            with archive.open(member) as file:
-                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
-            stated[name] = member.comment.decode()
-    for name, array in arrays.items():
-        check_sha256(path, f"array {name!r}", stated[name], array_sha256(name, array))
-    return arrays
-
-
-def array_sha256(name: str, array: np.ndarray) -> str:
-    """Of the name, the type, the shape and the values of an array."""
-    array = np.asarray(array)
-    digest = hashlib.sha256(f"{name} {array.dtype.str} {array.shape}\n".encode())
-    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
-    return digest.hexdigest()

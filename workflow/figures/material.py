@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cdae.computing.files import read_npz
+from cdae.computing.arrays import read_npz
 from workflow.tables.identity import read_csv
 
 TABLES = ("summary", "bound_terms", "diagnostics", "levels", "snapshots", "certificates")

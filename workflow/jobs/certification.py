@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from cdae import checkpoint
-from cdae.computing.files import read_record, write_npz, write_record
+from cdae.computing.arrays import write_npz
+from cdae.computing.files import read_record, write_record
 from cdae.data import load_evaluation_set
 from cdae.estimators.convergence import diagnostics, has_converged, pareto_k
 from cdae.gaussian import log_mean_exp

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from cdae import checkpoint
-from cdae.computing.files import read_record, write_npz, write_record
+from cdae.computing.arrays import write_npz
+from cdae.computing.files import read_record, write_record
 from cdae.data import load_evaluation_set
 from cdae.estimators.catalogue import ESTIMATORS, estimators_for
 from cdae.interfaces import Estimate, Layered, Samples

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cdae.computing.files import read_npz, write_npz
+from cdae.computing.arrays import read_npz, write_npz
 
 Arrays = dict[str, np.ndarray]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cdae.computing.files import read_npz, read_record
+from cdae.computing.arrays import read_npz
+from cdae.computing.files import read_record
 from workflow.grid.record import CertificationRecord, EvaluationRecord
 
 Values = dict[str, np.ndarray]
