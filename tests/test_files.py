@@ -237,7 +237,7 @@ SHA256_MUTANTS = {
 
 @pytest.mark.parametrize("name", [*SHA256_MUTANTS, None])
 def test_the_sha256_of_an_array_is_of_its_name_type_shape_and_values(name):
-    sha256 = (mutated(files, *SHA256_MUTANTS[name]) if name else files).array_sha256
+    sha256 = (mutated(arrays, *SHA256_MUTANTS[name]) if name else arrays).array_sha256
     x = np.arange(6)
     variants = [("x", x), ("y", x), ("x", x.view(np.uint64)), ("x", x.reshape(2, 3)), ("x", x + 1)]
     assert (len({sha256(*variant) for variant in variants}) == 5) == (name is None)

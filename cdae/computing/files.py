@@ -2,8 +2,8 @@
 
 A file is written under a temporary name beside its target, and renamed when complete. Records, arrays
 (`cdae.computing.arrays`) and model weights (`cdae.checkpoint`) also carry the sha256 of what they hold. One that was
-altered or cut short after it was written is refused by name, and no number is made from it. A record, a JSON object, has
-it as its last key "sha256", of the object without that key, on one line and without spaces. This file is imported
+altered or cut short after it was written is refused by name, and no number is made from it. A record, a JSON object,
+has it as its last key "sha256", of the object without that key, on one line and without spaces. This file is imported
 wherever the pipeline is read, so it imports nothing slow.
 """
 
