@@ -1,0 +1,135 @@
+"""What made a result is in its record, and results of other code or of another configuration are found stale."""
+
+import copy
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from cdae.computing.files import write_record
+from workflow.grid import code_hash
+from workflow.grid.cells import cells
+from workflow.grid.provenance import Provenance, contents_sha256, stale
+from workflow.grid.record import NOT_RUN
+from workflow.tables.tabulation import refuse_stale
+
+SMOKE = yaml.safe_load((Path(__file__).parents[2] / "config/smoke.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def config(tmp_path):
+    return {**copy.deepcopy(SMOKE), "results_dir": str(tmp_path / "results")}
+
+
+def finished(config):
+    """The records of everything that a run of this configuration makes."""
+    wanted = Provenance(config).of_everything()
+    for path, hashes in wanted.items():
+        write_record(path, {"status": "ok", **hashes})
+    return wanted
+
+
+def names_of(paths, config):
+    return sorted(Path(path).relative_to(config["results_dir"]).as_posix() for path in paths)
+
+
+def test_a_finished_run_is_fresh_and_one_that_is_not_there_is_not_stale(config):
+    assert stale(Provenance(config).of_everything()) == []
+    assert stale(finished(config)) == []
+
+
+def test_another_setting_makes_its_cells_stale_and_the_tables(config):
+    finished(config)
+    config["models"]["vae"]["latent_dim"] = 3
+    found = names_of(stale(Provenance(config).of_everything()), config)
+    stages = ("certificates", "estimates", "models")
+    of_cells = [f"{s}/{d}/vae/0{'/training' * (s == 'models')}.json" for s in stages for d in ("digits", "mixture_2d")]
+    of_figures = [f"figures/{d}/provenance.json" for d in ("digits", "mixture_2d")]
+    assert found == sorted([*of_cells, *of_figures, "tables/provenance.json"])
+
+
+def test_another_seed_makes_the_tables_stale_and_no_cell(config):
+    finished(config)
+    config["seeds"] = [0, 1]
+    found = names_of(stale(Provenance(config).of_everything()), config)
+    assert found == ["figures/digits/provenance.json", "figures/mixture_2d/provenance.json", "tables/provenance.json"]
+
+
+def test_other_code_makes_the_cells_stale_that_depend_on_it(config, monkeypatch):
+    finished(config)
+    real = code_hash._source
+    edited = lambda module: real(module) + (b"#" if module == "baselines.vae" else b"")  # noqa: E731
+    monkeypatch.setattr(code_hash, "_source", edited)
+    code_hash.code_sha256.cache_clear()
+    try:
+        found = names_of(stale(Provenance(config).of_everything()), config)
+    finally:
+        code_hash.code_sha256.cache_clear()
+    assert {name.split("/")[2] for name in found if "provenance" not in name} == {"vae"}
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:-40], lambda text: text.replace('"ok"', '"OK"'), lambda _: ""])
+def test_a_record_that_was_cut_short_or_altered_is_stale(config, damage):
+    wanted = finished(config)
+    path = Path(next(iter(wanted)))
+    path.write_text(damage(path.read_text()))
+    assert stale(wanted) == [str(path)]
+
+
+def test_what_the_machine_could_not_do_is_tried_again(config):
+    wanted = finished(config)
+    path, hashes = next(iter(wanted.items()))
+    write_record(path, {"status": NOT_RUN, **hashes})
+    assert stale(wanted) == [path]
+
+
+def test_the_contents_of_a_users_file_decide_and_not_its_date(config, tmp_path):
+    path = tmp_path / "mine.npz"
+    config["datasets"] = {"mine": {"loader": "npz", "path": str(path)}}
+
+    def hashes(values):
+        np.savez(path, images=values)
+        os.utime(path, (0, 0))
+        contents_sha256.cache_clear()
+        return Provenance(config).of_everything()
+
+    first, same, other = hashes(np.arange(4)), hashes(np.arange(4)), hashes(np.arange(1, 5))
+    assert first == same
+    assert all(first[name] != other[name] for name in first)
+
+
+def test_samples_of_a_user_count_in_their_own_cells_alone(config, tmp_path):
+    path = tmp_path / "theirs.npz"
+    config["models"]["theirs"] = {"kind": "samples", "path": str(path)}
+    before = {}
+    for values in (np.arange(4), np.arange(1, 5)):
+        np.savez(path, samples=values)
+        contents_sha256.cache_clear()
+        after = Provenance(config).of_records()
+        changed = {Path(name).parent.name for name in before if before[name] != after[name]}
+        before = after
+    assert changed == {"theirs"}
+
+
+def test_folders_of_the_machine_change_no_hash_of_a_table(config):
+    here, there = (
+        Provenance(config).of_tables(),
+        Provenance({**config, "results_dir": "b", "data_root": "/c"}).of_tables(),
+    )
+    assert here == there
+
+
+def test_no_table_is_made_of_stale_records(config):
+    wanted = finished(config)
+    refuse_stale(wanted)
+    config["models"]["vae"]["latent_dim"] = 3
+    with pytest.raises(ValueError, match=r"snakemake --forcerun .*vae/0\.json"):
+        refuse_stale(Provenance(config).of_records())
+
+
+def test_every_cell_and_stage_has_a_record(config):
+    wanted = Provenance(config).of_everything()
+    n_cells, n_cascades, n_certified = len(cells(config)), 4, 6
+    assert len(wanted) == 2 + 2 * n_cells + n_cascades + n_certified + 1 + 2
