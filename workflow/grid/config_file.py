@@ -90,6 +90,6 @@ def _check_keys(node: yaml.MappingNode, path: Path) -> None:
             )
         if text in seen:
             raise ValueError(
-                f"{path}, line {line}: the key {text!r} is there already, in line {seen[text]}; remove one"
+                f"{path}, line {line}: the key {text!r} is in line {seen[text]} already; remove one of them"
             )
         seen[text] = line

@@ -52,6 +52,7 @@ def hold(folder: Path) -> TextIO:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
+        file.close()
         raise ValueError(f"another run is writing to {folder}; wait until it has ended") from error
     except OSError as error:  # some disks on a network know no locks
         print(f"warning: {folder} cannot be locked ({error.strerror}); start no second run there", file=sys.stderr)
