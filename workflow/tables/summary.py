@@ -36,7 +36,8 @@ def summarize(long: pd.DataFrame, values: list[np.ndarray | None]) -> pd.DataFra
         rows.append(dict(zip(KEYS, keys, strict=True)) | _statistics(ok, per_seed) | {"n_failed": len(group) - len(ok)})
         seed_values.append(np.stack(per_seed) if per_seed else None)
     summary = pd.DataFrame(rows, columns=[*KEYS, *STATISTICS, "n_failed"])
-    summary = summary.astype({name: "Int64" for name in KEYS + STATISTICS if name in WHOLE})
+    whole = {name: "Int64" for name in KEYS + STATISTICS if name in WHOLE}
+    summary = summary.astype(whole | {name: float for name in STATISTICS if name.endswith("_nats")})
     summary["best"] = _best(summary, seed_values)
     return summary
 
