@@ -10,7 +10,10 @@ def test_a_certificate_says_what_is_claimed_or_why_it_failed():
     assert section.table["Claim"].tolist() == ["certified", "failed: divergence"]
     assert section.table["Estimator"].tolist() == ["annealed over 1,600, guided", "annealed, guided"]
     assert section.table["Gap, simulated"].tolist() == ["4.50 ± 0.25", ""]
-    assert section.table[["Weights", "Points", "Effective weights"]].to_numpy().tolist() == [["2", "40", "1.0"], [""] * 3]
+    assert section.table[["Weights", "Points", "Effective weights"]].to_numpy().tolist() == [
+        ["2", "40", "1.0"],
+        [""] * 3,
+    ]
 
 
 def test_a_model_that_failed_to_train_has_a_row_without_numbers():

@@ -1,4 +1,4 @@
-"""The check of a configuration: every mistake is refused in one clear line; and the schema, which describes every key."""
+"""The check of a configuration: every mistake is refused in one clear line, and the schema describes every key."""
 
 import copy
 

@@ -22,7 +22,53 @@ def test_the_code_hash_depends_on_the_closure_of_the_models_own_kind(monkeypatch
     assert [kind for kind in kinds if before[kind] != after[kind]] == ["vae"]
 
 
-@pytest.mark.parametrize("entry", ["workflow.scripts.evaluate", "workflow.scripts.evaluate_snapshots", "workflow.scripts.certify"])
+EVERY_KIND = set(MODELS)
+JOBS = ("train", "evaluate", "evaluate_snapshots", "certify")
+
+
+def rerun_by(edited, monkeypatch):
+    """Which jobs of which kinds of models have another hash once a file is edited: job -> kinds."""
+    hashes = []
+    real = code_hash._source
+    for source in (real, lambda module: real(module) + (b"# edited" if module == edited else b"")):
+        monkeypatch.setattr(code_hash, "_source", source)
+        hashes.append({
+            (job, kind): code_hash.code_sha256(f"workflow.scripts.{job}", [target])
+            for job in JOBS for kind, target in MODELS.items()
+        })  # fmt: skip
+    before, after = hashes
+    changed = {key for key in before if before[key] != after[key]}
+    return {job: kinds for job in JOBS if (kinds := {kind for j, kind in changed if j == job})}
+
+
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        ("baselines.vae", {job: {"vae"} for job in JOBS}),
+        ("baselines.dae", {job: {"dae"} for job in JOBS}),
+        # the cascade's own losses and bounds lie in the closure of its training too
+        (
+            "cdae.bound",
+            {"train": {"cdae"}, "evaluate": EVERY_KIND, "evaluate_snapshots": EVERY_KIND, "certify": {"cdae"}},
+        ),
+        ("cdae.estimators.parzen", {"evaluate": EVERY_KIND, "evaluate_snapshots": EVERY_KIND}),
+        ("cdae.estimators.hamiltonian", {"certify": EVERY_KIND}),
+        ("cdae.training", {"train": EVERY_KIND}),
+        ("workflow.jobs.trials", {"certify": EVERY_KIND}),
+        ("workflow.jobs.pictures", {"evaluate": EVERY_KIND, "evaluate_snapshots": EVERY_KIND}),
+        ("workflow.grid.record", dict.fromkeys(JOBS, EVERY_KIND)),
+        ("workflow.tables.estimators", {}),
+        ("workflow.figures.samples", {}),
+        ("baselines.registry", {}),
+    ],
+)
+def test_editing_a_file_runs_the_jobs_that_depend_on_it_again_and_no_other(module, jobs, monkeypatch):
+    assert rerun_by(module, monkeypatch) == jobs
+
+
+@pytest.mark.parametrize(
+    "entry", ["workflow.scripts.evaluate", "workflow.scripts.evaluate_snapshots", "workflow.scripts.certify"]
+)
 def test_what_is_only_said_of_an_estimator_is_in_the_closure_of_no_job(entry):
     """Rewording a title evaluates nothing again."""
     names = code_hash.import_closure([entry, *(target.split(":")[0] for target in MODELS.values())])

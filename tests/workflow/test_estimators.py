@@ -69,7 +69,9 @@ def first_coordinate(data: EvaluationSet) -> EvaluationSet:
 def own_functions() -> list:
     """The estimators that `cdae.estimators.estimates` defines: what yields estimates under a public name."""
     functions = inspect.getmembers(estimates, inspect.isfunction)
-    return [f for name, f in functions if not name.startswith("_") and f.__annotations__["return"] == Iterator[Estimate]]
+    return [
+        f for name, f in functions if not name.startswith("_") and f.__annotations__["return"] == Iterator[Estimate]
+    ]
 
 
 def missing_places(certifying: set[tuple[str, str]]) -> list[str]:
@@ -142,7 +144,9 @@ def test_an_evaluated_estimator_that_lacks_a_place_is_named(certifying, monkeypa
 
 @pytest.mark.parametrize("name", [name for name, card in CARDS.items() if card.certified])
 def test_a_certifying_estimator_that_lacks_a_place_is_named(certifying, monkeypatch, name):
-    assert missing_places({(n, v) for n, v in certifying if n != name}) == [f"{name}: a card, and nothing that computes it"]
+    assert missing_places({(n, v) for n, v in certifying if n != name}) == [
+        f"{name}: a card, and nothing that computes it"
+    ]
     with monkeypatch.context() as patch:
         patch.setattr(cards, "CARDS", without(CARDS, name))
         assert f"{name}: no card with a sentence on certificates" in "\n".join(missing_places(certifying))

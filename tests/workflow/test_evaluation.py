@@ -147,7 +147,9 @@ def test_snapshots_have_the_finished_models_random_numbers(digits, tmp_path):
     expected = [row for row in end.rows if row.estimator in ("lower_bound", "importance_weighted")]
     assert on_the_way[0].rows == expected and on_the_way[0].levels == end.levels
     without = evaluated(cell("vae"), digits, tmp_path).record(n_updates=30)
-    table = snapshots([end.record(n_updates=30), replace(without, identity=replace(without.identity, model="v"))], on_the_way)
+    table = snapshots(
+        [end.record(n_updates=30), replace(without, identity=replace(without.identity, model="v"))], on_the_way
+    )
     assert table["n_updates"].tolist() == [10, 10, 20, 20, 30, 30] and set(table["model"]) == {"mine"}
     assert set(table["estimator"]) == {"lower_bound", "importance_weighted"}
     assert levels([end.record(n_updates=30), *on_the_way])["level"].tolist() == [1, 2, 3] * 3

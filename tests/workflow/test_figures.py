@@ -23,6 +23,8 @@ from workflow.figures.style import COLORS, GREY, color, no_values, save, use_sty
 from workflow.tables import bound_terms, diagnostics, levels
 from workflow.tables.identity import table, write_csv
 
+MOST_PANELS_LAID_OUT = 8  # a layout of dozens of panels takes a second
+
 
 @pytest.fixture(autouse=True)
 def style():
@@ -35,7 +37,8 @@ def style():
 
 def draw(name, **changes):
     figure = DRAWERS[name](material(**changes))
-    figure.draw_without_rendering()
+    if len(figure.axes) <= MOST_PANELS_LAID_OUT:
+        figure.draw_without_rendering()  # where a layout that does not fit would warn
     return figure
 
 
@@ -318,9 +321,10 @@ def test_samples_shows_of_a_chain_its_longest_run_from_noise():
     assert titles == ["test data", "dae mean-only from noise, 10 steps", "dae sampling from noise, 10 steps"]
 
 
-def test_chain_from_prior_has_a_panel_per_state_and_every_cascade_ends_together():
+def test_chain_from_prior_has_a_panel_per_state_and_every_cascade_ends_together(monkeypatch):
+    monkeypatch.setattr("workflow.figures.chain_from_prior.N_CHAINS", 2)
     figure = draw("chain_from_prior", pictures=PICTURES)
-    assert len(shown(figure)) == 3 * (2 + 4)
+    assert len(shown(figure)) == 2 * (2 + 4)
     assert [axes.get_title() for axes in shown(figure) if axes.get_title()] == [
         "$x_{1}$", "$r(x_1)$", "$x_{3}$", "$x_{2}$", "$x_{1}$", "$r(x_1)$"
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What names a row: names stay text on the way to disk and back, and whole numbers stay whole where some are missing."""
+"""What names a row: names stay text on the way to disk and back, and numbers stay whole where some are missing."""
 
 import pandas as pd
 import pytest
@@ -65,5 +65,5 @@ def test_an_estimate_of_another_model_has_that_models_name():
 
 
 def test_a_label_has_the_number_of_levels_where_there_is_one():
-    made = table(rows()[:1] + [rows()[0] | {"n_levels": 12}], COLUMNS)
+    made = table([rows()[0], rows()[0] | {"n_levels": 12}], COLUMNS)
     assert [label(row) for _, row in made.iterrows()] == ["007", "007, k = 12"]

@@ -76,7 +76,7 @@ def test_methods_of_torch_are_methods_of_its_modules():
 
 
 SOURCES = {
-    "ours.base": "from torch import nn\nfrom abc import ABC\nclass Base(nn.Module, ABC):\n    def simulate(self): ...\n",
+    "ours.base": "from torch import nn\nclass Base(nn.Module, ABC):\n    def simulate(self): ...\n",
     "ours.child": (
         "from ours.base import Base as Parent\nclass Middle(Parent):\n    @property\n    def n_levels(self): ...\n"
         "class Child(Middle):\n    def step(self): ...\nclass Alone:\n    step = None\n"

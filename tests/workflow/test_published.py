@@ -1,4 +1,4 @@
-"""Published reference rows: complete, numeric, each once, marked by how they were traced, and on a page of their own."""
+"""Published reference rows: complete, numeric, each once, marked by how they were traced, on a page of their own."""
 
 import csv
 

@@ -126,7 +126,9 @@ def test_the_bound_of_another_model_is_never_best_and_takes_no_mark_away():
 
 def test_of_a_chain_the_longest_run_from_noise_is_shown():
     chains = [
-        summary_row(model=m, estimator="parzen", variant=f"{start} {n}", chain_start=start, n_chain_steps=n, n_levels=None)
+        summary_row(
+            model=m, estimator="parzen", variant=f"{start} {n}", chain_start=start, n_chain_steps=n, n_levels=None
+        )
         for m, longest in (("dae", 9), ("dae-walkback", 30))
         for start in ("data", "noise")
         for n in (1, longest)

@@ -19,8 +19,8 @@ TEXT = [
     "split", "term", "diagnostic", "config_sha256", "code_sha256",
 ]  # fmt: skip
 WHOLE = [
-    "n_levels", "seed", "n_updates", "level", "n_importance_samples", "n_distributions", "n_points", "n_simulated", "n_chain_steps", "n_train_points",
-    "n_test_points", "n_seeds", "n_failed",
+    "n_levels", "seed", "n_updates", "level", "n_importance_samples", "n_distributions", "n_points", "n_simulated",
+    "n_chain_steps", "n_train_points", "n_test_points", "n_seeds", "n_failed",
 ]  # fmt: skip
 YES_OR_NO = ["best"]
 
