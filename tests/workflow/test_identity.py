@@ -3,6 +3,8 @@
 import pandas as pd
 import pytest
 
+from tests.workflow.conftest import ROOT
+from workflow.grid.products import TABLES
 from workflow.grid.record import EvaluationRow, Identity
 from workflow.tables.identity import IDENTITY, columns, label, of_row, read_csv, table, write_csv
 
@@ -50,6 +52,15 @@ def test_columns_of_numbers_are_such_where_all_are_missing():
     made = table([{"model": "a", "n_levels": None, "mean_nats": None}], ["model", "n_levels", "mean_nats"])
     assert made["mean_nats"].dtype == float and made["n_levels"].dtype == "Int64"
     assert [made[name].dtype for name in made] == [table([], list(made))[name].dtype for name in made]
+
+
+COMMITTED = [path for path in (ROOT / "results/reference").glob("*/*.csv") if path.name in TABLES]
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_committed_tables_are_read_and_written_as_they_are(path, tmp_path):
+    write_csv(tmp_path / "t.csv", read_csv(path))
+    assert (tmp_path / "t.csv").read_bytes() == path.read_bytes()
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path):
