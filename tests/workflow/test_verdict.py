@@ -44,7 +44,7 @@ def test_of_a_cell_whose_training_failed_training_runs_again(cells):
     verdict = judge(*cells, [])
     assert verdict.retry == [evaluations[1], trainings[2]]
     assert verdict.failures == [
-        f"{evaluations[1]}: parzen last step mean: no", f"{evaluations[2]}: lower_bound : training diverged"
+        f"{evaluations[1]}: parzen last step mean: no", f"{evaluations[2]}: lower_bound: training diverged"
     ]  # fmt: skip
 
 

@@ -53,4 +53,5 @@ def judge(records: list[Path], training_records: list[Path], certificates: list[
 def failed_rows(record: Path) -> list[str]:
     """A line for every estimate of a record that failed."""
     failed = [row for row in read_json(record)["rows"] if row["status"] != "ok"]
-    return [f"{record}: {row['estimator']} {row['variant']}: {row['reason']}" for row in failed]
+    names = [" ".join(filter(None, (row["estimator"], row["variant"]))) for row in failed]
+    return [f"{record}: {name}: {row['reason']}" for name, row in zip(names, failed, strict=True)]
