@@ -229,6 +229,21 @@ def test_an_estimator_that_fails_is_a_row_of_its_own_model_and_the_others_stand(
     assert sum(row.status == "ok" for row in rows) == 4
 
 
+def test_values_that_are_not_finite_are_a_failed_row_of_their_variant_alone(digits, tmp_path, monkeypatch):
+    real = ESTIMATORS["parzen"].estimate
+
+    def first_is_broken(*args, **kwargs):
+        first, *others = real(*args, **kwargs)
+        yield replace(first, values=first.values * torch.nan)
+        yield from others
+
+    monkeypatch.setitem(ESTIMATORS, "parzen", replace(ESTIMATORS["parzen"], estimate=first_is_broken))
+    failed, *others = evaluated(cell("dae"), digits, tmp_path).rows
+    assert (failed.status, failed.n_points, failed.n_chain_steps) == ("failed", 400, 1)
+    assert "400 of 400 values not finite" in failed.reason and failed.variant
+    assert len(others) == 7 and {row.status for row in others} == {"ok"}
+
+
 def test_a_failure_of_the_machine_is_no_row(digits, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError("no space left")

@@ -329,6 +329,8 @@ def test_chain_from_prior_has_a_panel_per_state_and_every_cascade_ends_together(
         "$x_{1}$", "$r(x_1)$", "$x_{3}$", "$x_{2}$", "$x_{1}$", "$r(x_1)$"
     ]  # fmt: skip
     assert {text.get_text() for axes in figure.axes for text in axes.texts} == {"cdae-k1", "cdae-k3"}
+    ends = [axes.get_position().x0 for axes in figure.axes if axes.get_title() == "$r(x_1)$"]
+    assert ends == [max(axes.get_position().x0 for axes in shown(figure))] * 2
 
 
 def test_reconstructions_are_of_the_deepest_cascade():
