@@ -5,7 +5,7 @@ CORES ?= all
 RUN := $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := benchmark
-.PHONY: benchmark setup test check check-mnist report bench lint help
+.PHONY: benchmark setup test test-fast check check-mnist report bench lint help
 
 benchmark: setup  ## tables and figures of the embedded default (config/config.yaml)
 	$(RUN)
@@ -19,6 +19,9 @@ setup: .venv/installed  ## virtual environment with pinned dependencies and the 
 
 test: setup  ## the tests
 	$(BIN)/python -m pytest
+
+test-fast: setup  ## the tests without those that run the pipeline
+	$(BIN)/python -m pytest -m "not pipeline"
 
 check: benchmark  ## run the default grid again if needed and compare it with results/reference/default
 	$(BIN)/python -m workflow.scripts.compare results/reference/default results/default

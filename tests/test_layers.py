@@ -1,4 +1,4 @@
-"""Imports run in one direction, libraries stay free of the pipeline, and closures say what a cell depends on."""
+"""Imports run in one direction, and libraries stay free of the pipeline."""
 
 import ast
 import subprocess
@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from baselines.registry import MODELS
-from workflow.scripts import closure
+from workflow.grid import code_hash
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,7 +34,7 @@ ALLOWED = {"cdae": {"cdae"}, "baselines": {"baselines", "cdae"}, "workflow": {"w
 @pytest.mark.parametrize("package", ALLOWED)
 def test_packages_import_downwards_only(package):
     for module in modules(package):
-        for imported in closure.direct_imports(module):
+        for imported in code_hash.direct_imports(module):
             assert imported.split(".")[0] in ALLOWED[package], f"{module} imports {imported}"
 
 
@@ -48,12 +47,12 @@ def test_nothing_imports_the_benchmark_of_speed():
 
 def test_there_are_no_import_cycles():
     for module in [m for package in ALLOWED for m in modules(package)]:
-        assert module not in closure.import_closure(list(closure.direct_imports(module))), module
+        assert module not in code_hash.import_closure(list(code_hash.direct_imports(module))), module
 
 
 def test_interfaces_and_gaussian_import_nothing_of_ours():
-    assert closure.direct_imports("cdae.interfaces") == frozenset()
-    assert closure.direct_imports("cdae.gaussian") == frozenset()
+    assert code_hash.direct_imports("cdae.interfaces") == frozenset()
+    assert code_hash.direct_imports("cdae.gaussian") == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,7 @@ def test_interfaces_and_gaussian_import_nothing_of_ours():
     ["cdae.bound", "cdae.objective", *modules("cdae/estimators")],
 )
 def test_estimators_see_no_concrete_model(estimator):
-    reached = closure.import_closure([estimator])
+    reached = code_hash.import_closure([estimator])
     assert "cdae.model" not in reached and not any(name.startswith("baselines") for name in reached)
 
 
@@ -91,22 +90,66 @@ def test_two_pi_has_one_home():
     assert holders == {"cdae/gaussian.py", "cdae/datasets/toy.py", "cdae/training.py"}
 
 
-def test_a_closure_follows_functions_and_leaves_registries_to_the_cell():
-    names = closure.import_closure(["workflow.scripts.train"])
-    assert {"cdae.training", "cdae.checkpoint", "baselines.registry"} <= set(names)
-    assert not any(name in names for name in ("cdae.model", "baselines.vae", "baselines.dae"))
+BELOW = {  # a folder of workflow -> what else of ours it may import
+    "scripts": {"workflow.figures", "workflow.tables", "workflow.jobs", "workflow.grid", "cdae.computing"},
+    "figures": {"workflow.tables", "workflow.grid", "cdae.computing"},
+    "tables": {"workflow.grid", "cdae.computing", "cdae.units"},
+    "jobs": {"workflow.grid.record", "baselines", "cdae"},
+    "grid": {"baselines.registry", "cdae.datasets.registry", "cdae.computing"},
+}
+WITHOUT = {  # a folder of workflow -> what importing all of it never loads
+    "grid": ("torch", "pandas", "matplotlib", "workflow.tables", "workflow.figures", "workflow.jobs"),
+    "tables": ("torch", "matplotlib", "workflow.jobs", "workflow.figures"),
+    "figures": ("torch", "workflow.jobs"),
+    "jobs": ("pandas", "matplotlib", "workflow.tables", "workflow.figures"),
+    "scripts": ("torch", "workflow.jobs.evaluation"),
+}
 
 
-def test_the_code_hash_depends_on_the_closure_of_the_models_own_kind(monkeypatch):
-    kinds = ["cdae", "vae", "dae"]
-    before = {kind: closure.code_sha256("workflow.scripts.train", [MODELS[kind]]) for kind in kinds}
-    real = closure._source
-    edited = lambda module: real(module) + (b"# edited" if module == "baselines.vae" else b"")  # noqa: E731
-    monkeypatch.setattr(closure, "_source", edited)
-    after = {kind: closure.code_sha256("workflow.scripts.train", [MODELS[kind]]) for kind in kinds}
-    assert [kind for kind in kinds if before[kind] != after[kind]] == ["vae"]
+def test_workflow_has_these_folders():
+    assert {file.parent.name for file in (ROOT / "workflow").glob("*/*.py")} == set(BELOW) == set(WITHOUT)
 
 
-def test_the_pipeline_can_be_planned_without_importing_torch():
-    code = "import sys, workflow.scripts.grid, workflow.scripts.closure; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+@pytest.mark.parametrize("folder", BELOW)
+def test_the_folders_of_workflow_import_downwards_only(folder):
+    allowed = (f"workflow.{folder}", *BELOW[folder])
+    for module in modules(f"workflow/{folder}"):
+        for name in code_hash.direct_imports(module) - packages_of(allowed):
+            assert is_within(name, allowed), f"{module} imports {name}"
+
+
+def is_within(name, places):
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def packages_of(names):
+    """The packages that hold these modules, whose own files say nothing but what is in them."""
+    parts = [name.split(".") for name in names]
+    return {".".join(part[:i]) for part in parts for i in range(1, len(part))}
+
+
+def test_packages_that_are_passed_through_are_empty():
+    for name in packages_of(name for below in BELOW.values() for name in below):
+        assert len(ast.parse(code_hash.module_file(name).read_text()).body) <= 1, name
+
+
+@pytest.mark.parametrize("folder", WITHOUT)
+def test_what_a_folder_of_workflow_never_loads(folder):
+    """Snakemake parses the grid, and tables are made, without waiting for torch."""
+    code = f"import sys, {', '.join(modules(f'workflow/{folder}'))}\nprint(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert loaded.returncode == 0, loaded.stderr
+    assert not set(loaded.stdout.split()) & set(WITHOUT[folder])
+
+
+def test_doors_alone_are_run():
+    """Nothing imports a door, and every door but the package is a program."""
+    for module in [m for package in ALLOWED for m in modules(package)]:
+        assert not is_within_doors(code_hash.direct_imports(module)), module
+    for file in (ROOT / "workflow").rglob("*.py"):
+        is_door = file.parent.name == "scripts" and file.name != "__init__.py"
+        assert ('if __name__ == "__main__":' in file.read_text()) == is_door, file
+
+
+def is_within_doors(names):
+    return any(is_within(name, ["workflow.scripts"]) for name in names)

@@ -7,14 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
-from workflow.figures.style import COLORS, COLUMN_WIDTH
+from workflow.figures.style import COLORS, COLUMN_WIDTH, no_values
 
 
 def bound_terms(material: Material) -> Figure:
     """The lower bound of every cascade taken apart: what each level takes away from the reconstruction term."""
+    title = f"{material.dataset}: terms of the lower bound"
     own = material.summary.loc[material.summary["estimator"] == "lower_bound", "model"]
     terms = material.bound_terms
     terms = terms[(terms["kind"] == "cdae") & terms["model"].isin(own)]
+    if terms.empty:
+        return no_values(title)
     terms = terms.groupby(["model", "n_levels", "term"], sort=False)["mean_nats"].mean().reset_index()
     models = list(terms[["model", "n_levels"]].drop_duplicates().itertuples(index=False))
     deepest = int(terms["n_levels"].max())
@@ -26,7 +29,7 @@ def bound_terms(material: Material) -> Figure:
     axes.axhline(0.0, color="black", linewidth=0.6)
     axes.set_xticks(range(len(models)), [f"{model}\nk = {k:g}" for model, k in models], rotation=45, ha="right")
     axes.set_ylabel("nats per example")
-    axes.set_title(f"{material.dataset}: terms of the lower bound")
+    axes.set_title(title)
     _legend(axes, level_colors)
     return figure
 

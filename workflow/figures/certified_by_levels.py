@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
-from workflow.figures.style import PAGE_WIDTH, color
+from workflow.figures.style import PAGE_WIDTH, color, no_values
 from workflow.tables.estimators import CARDS, Mark
 
 SMALLEST_GAP = 1e-3  # nats; smaller and negative ones (noise) are drawn there
@@ -21,9 +21,7 @@ def certified_by_levels(material: Material) -> Figure:
     cascades = cascades[cascades["model"] == cascades["model"].iloc[0]] if len(cascades) else cascades
     cascades = cascades[cascades["seed"] == cascades["seed"].min()]
     if cascades.empty:
-        figure = plt.figure(figsize=(PAGE_WIDTH, 0.5))
-        figure.text(0.5, 0.5, f"{material.dataset}: no certificates are configured", ha="center", va="center")
-        return figure
+        return no_values(f"{material.dataset}: bounds and their gaps")
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9))
     _own_bound(left, material.summary, cascades)
     for estimator, variant, mark in _marks():

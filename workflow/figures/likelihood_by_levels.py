@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
-from workflow.figures.style import COLORS, COLUMN_WIDTH, color
+from workflow.figures.style import COLORS, COLUMN_WIDTH, color, no_values
 from workflow.tables.estimators import CARDS
 
 ESTIMATORS = ["lower_bound", "importance_weighted"]
@@ -16,9 +16,11 @@ MARKERS = "os^DvP"  # of the families of cascades, one after another
 
 def likelihood_by_levels(material: Material) -> Figure:
     """Lower bound and IW-M of every cascade against k, with the exact value and the VAE for comparison."""
-    figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 3.0))
-    summary = material.summary
+    summary = material.summary[material.summary["n_seeds"] > 0]
     cascades = summary[(summary["kind"] == "cdae") & summary["estimator"].isin(ESTIMATORS)]
+    if cascades.empty:
+        return no_values(material.dataset)
+    figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 3.0))
     families = list(dict.fromkeys(cascades["model"]))
     for (model, estimator), rows in cascades.groupby(["model", "estimator"], sort=False):
         _errorbar(axes, rows, model, estimator, position=families.index(model))
@@ -50,7 +52,7 @@ def _errorbar(axes: Axes, rows: pd.DataFrame, model: str, estimator: str, *, pos
 
 def _markov_line(axes: Axes, summary: pd.DataFrame) -> None:
     """The bound of the other model that the first cascade's denoiser makes."""
-    rows = summary[(summary["estimator"] == "markov_bound") & (summary["n_seeds"] > 0)]
+    rows = summary[summary["estimator"] == "markov_bound"]
     if len(rows):
         rows, mark = rows[rows["model"] == rows["model"].iloc[0]], CARDS["markov_bound"].marks[""]
         style = {"color": color(mark.color), "alpha": 0.6, "linewidth": 1.0, "label": mark.label}

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
-from workflow.figures.style import COLORS, COLUMN_WIDTH
+from workflow.figures.style import COLORS, COLUMN_WIDTH, no_values
 from workflow.tables.identity import label
 from workflow.tables.summary import main_rows
 
@@ -13,8 +13,11 @@ BAR_HEIGHT = 0.15  # inches
 
 def parzen_bars(material: Material) -> Figure:
     """One bar per set of samples: means in one colour, samples in another, controls in grey."""
+    title = f"{material.dataset}: Parzen estimates"
     rows = material.summary[(material.summary["estimator"] == "parzen") & (material.summary["n_seeds"] > 0)]
     rows = main_rows(rows).iloc[::-1]
+    if rows.empty:
+        return no_values(title)
     figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 0.8 + BAR_HEIGHT * len(rows)))
     for y, (_, row) in enumerate(rows.iterrows()):
         error = 2.0 * row["standard_error_nats"]
@@ -23,7 +26,7 @@ def parzen_bars(material: Material) -> Figure:
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.axvline(0.0, color="black", linewidth=0.6)
     axes.set_xlabel("Parzen (nats per example)")
-    figure.suptitle(f"{material.dataset}: Parzen estimates")
+    figure.suptitle(title)
     return figure
 
 

@@ -7,12 +7,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
-from workflow.figures.style import COLORS, PAGE_WIDTH
+from workflow.figures.style import COLORS, PAGE_WIDTH, no_values
 
 
 def parzen_by_chain_steps(material: Material) -> Figure:
     """Chains from data and from noise; a chain near its training image scores like a copy of it."""
     rows = material.summary[material.summary["n_chain_steps"].notna() & (material.summary["n_seeds"] > 0)]
+    if rows.empty:
+        return no_values(f"{material.dataset}: Parzen estimates of chains")
     rows = rows.assign(distance=[_mean_distance(material.diagnostics, row) for _, row in rows.iterrows()])
     models = list(dict.fromkeys(rows["model"]))
     size = (PAGE_WIDTH, 4.0)

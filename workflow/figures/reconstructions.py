@@ -4,13 +4,17 @@ from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
 from workflow.figures.panels import N_SMALL_POINTS, cascades, empty_panels, row_title, show
+from workflow.figures.style import no_values
 
 N_RECONSTRUCTED = 3
 
 
 def reconstructions(material: Material) -> Figure:
     """Corrupted test examples and what the denoiser makes of them, at every level of the deepest cascade."""
-    model, arrays = max(cascades(material).items(), key=lambda item: len(item[1]["noisy"]))
+    models = cascades(material)
+    if not models:
+        return no_values(f"{material.dataset}: test examples corrupted and denoised at every level")
+    model, arrays = max(models.items(), key=lambda item: len(item[1]["noisy"]))
     n_levels, n_shown = len(arrays["noisy"]), N_RECONSTRUCTED if material.is_images else 1
     figure, grid = empty_panels(2 * n_shown, n_levels + 1)
     for i in range(n_shown):

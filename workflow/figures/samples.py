@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
 from workflow.figures.panels import show
-from workflow.figures.style import PAGE_WIDTH
+from workflow.figures.style import PAGE_WIDTH, no_values
 from workflow.tables.summary import main_rows
 
 N_PANEL_COLUMNS = 6
@@ -26,6 +26,8 @@ def samples(material: Material) -> Figure:
         names = [name.removeprefix("samples/") for name in arrays if name.startswith("samples/")]
         shown = [name for name in names if (model, name) not in hidden]
         panels += [(f"{model}\n{textwrap.fill(name, 20)}", arrays[f"samples/{name}"]) for name in shown]
+    if len(panels) == 1:
+        return no_values(f"{material.dataset}: samples")
     n_rows = -(-len(panels) // N_PANEL_COLUMNS)
     size = (PAGE_WIDTH, 1.42 * n_rows)
     figure, grid = plt.subplots(n_rows, N_PANEL_COLUMNS, figsize=size, squeeze=False)

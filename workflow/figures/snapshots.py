@@ -5,7 +5,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
-from workflow.figures.style import PAGE_WIDTH
+from workflow.figures.style import PAGE_WIDTH, no_values
 from workflow.tables.estimators import CARDS
 
 STYLES = {"lower_bound": "-", "importance_weighted": "--"}
@@ -14,7 +14,9 @@ STYLES = {"lower_bound": "-", "importance_weighted": "--"}
 def snapshots(material: Material) -> Figure:
     """Bound and IW-M against k after several numbers of updates, and the deepest cascade's errors at every level."""
     curve = material.snapshots[(material.snapshots["kind"] == "cdae") & (material.snapshots["status"] == "ok")]
-    levels = material.levels[(material.levels["kind"] == "cdae")]
+    levels = material.levels[material.levels["kind"] == "cdae"]
+    if curve.empty or levels.empty:
+        return no_values(f"{material.dataset}: during training")
     levels = levels[levels["n_levels"] == levels["n_levels"].max()]
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 3.0))
     numbers = sorted(curve["n_updates"].unique())
@@ -22,6 +24,8 @@ def snapshots(material: Material) -> Figure:
         name = f"{n_updates:,} updates"
         for estimator, style in STYLES.items():
             chosen = curve[(curve["n_updates"] == n_updates) & (curve["estimator"] == estimator)]
+            if chosen.empty:
+                continue
             means = chosen.groupby("n_levels")["mean_nats"].mean()
             text = CARDS[estimator].marks[""].label.format(**chosen.iloc[0])
             left.plot(means.index, means, style, color=color, marker="o", markersize=3, label=f"{name}, {text}")

@@ -28,6 +28,14 @@ def use_style() -> None:
     mpl.rcParams |= {"figure.titlesize": 8, "axes.titlesize": 8}
 
 
+def no_values(title: str) -> Figure:
+    """A figure that says that there is nothing to draw: no model has such rows, or all of them failed."""
+    figure = plt.figure(figsize=(COLUMN_WIDTH, 0.8))
+    figure.suptitle(title)
+    figure.text(0.5, 0.35, "no values", ha="center", va="center", fontsize=7)
+    return figure
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write path.svg and path.png, each whole or not at all."""
     for suffix, metadata in [("svg", {"Date": None}), ("png", {"Software": None})]:

@@ -1,7 +1,8 @@
 """Which methods a class has, read from its source: what may be asked of a model before torch is imported.
 
 A class offers a Protocol of `cdae.interfaces` if it, or a class that it is derived from, defines every method that the
-Protocol names. Attributes of the Protocol are not looked at.
+Protocol names. Attributes of the Protocol are not looked at. Of torch's own class of modules, whose source is not ours,
+the methods that a Protocol names are listed here.
 """
 
 import ast
@@ -10,6 +11,7 @@ from functools import cache
 from workflow.grid.code_hash import module_file
 
 INTERFACES = "cdae.interfaces"
+OF_TORCH_MODULES = frozenset({"parameters"})
 
 
 def offers(target: str, protocol: str) -> bool:
@@ -20,13 +22,15 @@ def offers(target: str, protocol: str) -> bool:
 
 @cache
 def methods(module: str, name: str) -> frozenset[str]:
-    """Names of the methods and properties of a class of ours, with those it inherits from other classes of ours."""
+    """Names of the methods and properties of a class of ours, with those it inherits."""
     if module_file(module) is None or name not in _classes(module):
         return frozenset()
     definition = _classes(module)[name]
     found = _own_methods(definition)
     for base in definition.bases:
-        if isinstance(base, ast.Name):
+        if ast.unparse(base) == "nn.Module":
+            found |= OF_TORCH_MODULES
+        elif isinstance(base, ast.Name):
             found |= methods(*_imported(module).get(base.id, (module, base.id)))
     return found
 

@@ -7,7 +7,7 @@ import pandas as pd
 from workflow.tables.estimators import CERTIFIED_NATS_PER_DIM
 from workflow.tables.identity import label
 from workflow.tables.markup import Section
-from workflow.tables.numbers import or_blank, with_error
+from workflow.tables.numbers import count_or_blank, or_blank, with_error
 
 NOTE = (
     "Stochastic lower bounds on log p(x) of the trained model on random test points, in nats per example ± standard "
@@ -27,14 +27,14 @@ def sections(certificates: pd.DataFrame) -> Iterator[Section]:
         table = [
             {
                 "Model": label(row),
-                "Estimator": f"{_estimator(row)}, {row['variant']}",
-                "Weights": f"{row['n_importance_samples']}",
-                "Points": f"{row['n_points']}",
+                "Estimator": _estimator(row),
+                "Weights": count_or_blank(row["n_importance_samples"]),
+                "Points": count_or_blank(row["n_points"]),
                 "Mean log weight": with_error(row, "bound"),
                 "Lower bound": with_error(row, "test"),
                 "Over the own bound": with_error(row, "over_own_bound"),
                 "Gap, simulated": with_error(row, "gap"),
-                "Effective weights": f"{row['mean_effective_sample_size']:.1f}",
+                "Effective weights": or_blank(row["mean_effective_sample_size"], 1),
                 "Pareto k": or_blank(row["mean_pareto_k"]),
                 "Slope": or_blank(row["mean_slope"]),
                 "Variance ratio": or_blank(row["largest_variance_ratio"]),
@@ -47,4 +47,6 @@ def sections(certificates: pd.DataFrame) -> Iterator[Section]:
 
 def _estimator(row: pd.Series) -> str:
     name = row["estimator"].replace("_", " ")
-    return name if pd.isna(row["n_distributions"]) else f"{name} over {row['n_distributions']:,}"
+    if pd.notna(row["n_distributions"]):
+        name += f" over {row['n_distributions']:,}"
+    return f"{name}, {row['variant']}" if row["variant"] else name

@@ -19,9 +19,10 @@ TEXT = [
     "split", "term", "diagnostic", "config_sha256", "code_sha256",
 ]  # fmt: skip
 WHOLE = [
-    "n_levels", "n_importance_samples", "n_distributions", "n_points", "n_simulated", "n_chain_steps", "n_train_points",
-    "n_test_points",
+    "n_levels", "seed", "n_updates", "level", "n_importance_samples", "n_distributions", "n_points", "n_simulated",
+    "n_chain_steps", "n_train_points", "n_test_points", "n_seeds", "n_failed",
 ]  # fmt: skip
+YES_OR_NO = ["best"]
 
 
 def columns(identity: Identity) -> dict[str, Any]:
@@ -40,9 +41,14 @@ def label(row: pd.Series) -> str:
 
 
 def table(rows: list[dict[str, Any]], names: list[str]) -> pd.DataFrame:
-    """A table with these columns: whole numbers as such, also where some are missing."""
-    frame = pd.DataFrame([{name: row.get(name) for name in names} for row in rows], columns=names)
-    return frame.astype({name: "Int64" for name in names if name in WHOLE})
+    """A table with these columns."""
+    return _typed(pd.DataFrame([{name: row.get(name) for name in names} for row in rows], columns=names))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every column of its sort, also where some or all of its values are missing, or where there is no row."""
+    sorts = dict.fromkeys(TEXT, "str") | dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(YES_OR_NO, "bool")
+    return frame.astype({name: sorts.get(name, "float64") for name in frame.columns})
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
@@ -59,5 +65,4 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path}: no such table; finish the run that makes it first")
     names = pd.read_csv(path, nrows=0).columns
     missing = {name: [""] for name in names if name not in TEXT}
-    frame = pd.read_csv(path, dtype={name: str for name in TEXT}, keep_default_na=False, na_values=missing)
-    return frame.astype({name: "Int64" for name in names if name in WHOLE})
+    return _typed(pd.read_csv(path, dtype=dict.fromkeys(TEXT, "str"), keep_default_na=False, na_values=missing))

@@ -27,6 +27,11 @@ def with_error(row: pd.Series, name: str) -> str:
     return "" if pd.isna(value) else estimate(value, standard_error)
 
 
-def or_blank(value: float) -> str:
-    """Two decimals; nothing where the value is unknown."""
-    return "" if pd.isna(value) else f"{value:z.2f}"
+def or_blank(value: float, n_decimals: int = 2) -> str:
+    """Two decimals, or as many as asked for; nothing where the value is unknown."""
+    return "" if pd.isna(value) else f"{value:z.{n_decimals}f}"
+
+
+def count_or_blank(n: int) -> str:
+    """A whole number; nothing where it is unknown."""
+    return "" if pd.isna(n) else str(n)

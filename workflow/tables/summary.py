@@ -34,10 +34,11 @@ def summarize(long: pd.DataFrame, values: list[np.ndarray | None]) -> pd.DataFra
     for keys, group in long.groupby(KEYS, dropna=False, sort=False):
         ok = group[group["status"] == "ok"]
         per_seed = [values[i] for i in ok.index]
-        rows.append(dict(zip(KEYS, keys, strict=True)) | _statistics(ok, per_seed) | {**_failures(group)})
+        rows.append(dict(zip(KEYS, keys, strict=True)) | _statistics(ok, per_seed) | _failures(group))
         seed_values.append(np.stack(per_seed) if per_seed else None)
     summary = pd.DataFrame(rows, columns=[*KEYS, *STATISTICS, "n_failed", "n_not_run"])
-    summary = summary.astype({name: "Int64" for name in KEYS + STATISTICS if name in WHOLE})
+    whole = {name: "Int64" for name in KEYS + STATISTICS if name in WHOLE}
+    summary = summary.astype(whole | {name: float for name in STATISTICS if name.endswith("_nats")})
     summary["best"] = _best(summary, seed_values)
     return summary
 

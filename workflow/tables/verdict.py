@@ -54,4 +54,5 @@ def judge(records: list[Path], training_records: list[Path], certificates: list[
 def failed_rows(record: Path) -> list[str]:
     """A line for every estimate of a record that failed."""
     failed = [row for row in read_record(record)["rows"] if row["status"] != OK]
-    return [f"{record}: {row['estimator']} {row['variant']}: {row['status']}: {row['reason']}" for row in failed]
+    names = [" ".join(filter(None, (row["estimator"], row["variant"]))) for row in failed]
+    return [f"{record}: {name}: {row['status']}: {row['reason']}" for name, row in zip(names, failed, strict=True)]

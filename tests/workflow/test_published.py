@@ -1,11 +1,14 @@
-"""Published reference rows: complete, numeric, each once, and each marked by how it was traced."""
+"""Published reference rows: complete, numeric, each once, marked by how they were traced, on a page of their own."""
 
 import csv
-from pathlib import Path
 
+import pandas as pd
 import pytest
 
-FILE = Path(__file__).parent.parent / "results" / "reference" / "published.csv"
+from tests.workflow.conftest import ROOT
+from workflow.tables.published import MARKS, METRICS, read, sections
+
+FILE = ROOT / "results" / "reference" / "published.csv"
 SOURCE_COLUMNS = ["source_authors", "source_title", "year", "table", "mark"]
 COLUMNS = ["dataset", "model", "metric", "relation", "value", "standard_error", "unit", "protocol", *SOURCE_COLUMNS]
 REQUIRED = ("dataset", "model", "metric", "relation", "value", "unit", "protocol", "mark")
@@ -50,7 +53,7 @@ def test_numbers_are_numbers(rows):
 def test_marks_relations_and_units_are_known(rows):
     """S: read in the primary text or code; S2: quoted by a second source. <= and >= are bounds as published."""
     for row in rows:
-        assert row["mark"] in {"S", "S2"}
+        assert row["mark"] in MARKS and row["metric"] in METRICS
         assert row["relation"] in {"=", "<=", ">="}
         assert row["unit"] == UNITS[row["metric"]]
 
@@ -63,3 +66,34 @@ def test_a_table_is_cited_with_its_authors_and_year(rows):
 
 def test_there_is_no_published_result_of_the_cascade(rows):
     assert not any("cascad" in row["model"].lower() or "cdae" in row["model"].lower() for row in rows)
+
+
+PUBLISHED = pd.DataFrame(
+    [
+        ("MNIST", "GAN", "parzen", "=", 225.0, 2.0, "10,000 samples", "Goodfellow et al.", 2014.0, "Table 1", "S2"),
+        ("MNIST", "Glow", "bits_per_dim", "<=", 1.05, None, "dequantized", None, None, None, "S2"),
+        ("TFD", "GAN", "parzen", "=", 2057.0, 26.0, "10,000 samples", "Goodfellow et al.", 2014.0, "Table 1", "S2"),
+    ],
+    columns=[
+        "dataset", "model", "metric", "relation", "value", "standard_error", "protocol", "source_authors", "year",
+        "table", "mark",
+    ],
+)  # fmt: skip
+
+
+def test_published_figures_stand_with_their_source_and_only_for_their_data():
+    (section,) = sections(PUBLISHED, ["mnist", "digits"])
+    assert section.title == "mnist"
+    assert section.table["Model"].tolist() == ["GAN", "Glow"]
+    assert section.table["Value"].tolist() == ["225 ± 2", "≤ 1.05"]
+    assert section.table["What"].tolist() == ["Parzen", "bits per dimension"]
+    assert section.table["Source"].tolist() == ["Goodfellow et al., 2014, Table 1", ""]
+    assert set(section.table["Read in"]) == {MARKS["S2"]}
+
+
+def test_the_committed_file_makes_a_complete_page(rows):
+    datasets = list(dict.fromkeys(row["dataset"] for row in rows))
+    made = list(sections(read(FILE), datasets))
+    assert [section.title for section in made] == datasets
+    assert sum(len(section.table) for section in made) == len(rows)
+    assert all(isinstance(cell, str) for section in made for cell in section.table.to_numpy().flat)

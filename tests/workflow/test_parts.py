@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from workflow.scripts.parts import Parts
+
+from workflow.jobs.parts import Parts
 
 
 def counting(value):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflow.scripts import duration
+from workflow.grid import duration, machine
 
 JOBS = [("train", "mnist", "cdae-k4", "0"), ("evaluate", "mnist", "cdae-k4", "0")]
 
@@ -45,4 +45,4 @@ def test_jobs_without_a_known_time_are_said_to_be_left_out(committed):
 
 
 def test_the_probe_measures_something():
-    assert 0.0 < duration.probe_seconds() < 60.0
+    assert 0.0 < machine.probe_seconds() < 60.0

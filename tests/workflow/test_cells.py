@@ -1,0 +1,80 @@
+"""The grid unfolds to the cells it says, and a cell depends on what it is made of and on nothing else."""
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import ROOT
+from tests.workflow.test_check import change
+from workflow.grid import cells as grid
+
+
+def test_default_grid_has_its_81_trained_cells():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    cells = grid.cells(config)
+    trained = [cell for cell in cells if not cell.kind.startswith("control")]
+    assert len(trained) == 81
+    assert len({(cell.dataset, cell.model, cell.seed) for cell in cells}) == len(cells)
+
+
+@pytest.mark.parametrize("job", [grid.evaluation_config, grid.certification_config])
+def test_a_cell_depends_on_its_own_model_and_not_on_another(config, job):
+    cells = {cell.model: cell for cell in grid.cells(config) if cell.dataset == "digits"}
+    changed = change(config, "models.vae.latent_dim", 3)
+    assert grid.config_sha256(config, cells["vae"], job) != grid.config_sha256(changed, cells["vae"], job)
+    assert grid.config_sha256(config, cells["cdae-k3"], job) == grid.config_sha256(changed, cells["cdae-k3"], job)
+    assert grid.training_config(config, cells["cdae-k1"])["options"]["n_levels"] == 1
+
+
+def test_certification_does_not_depend_on_cheap_estimators_nor_on_sizes_of_other_models(config):
+    cells = {cell.model: cell for cell in grid.cells(config) if cell.dataset == "digits"}
+    sizes = {name: grid.certification_config(config, cells[name])["certify"] for name in cells}
+    assert sizes["cdae-k3"]["n_points"] == 12 and sizes["cdae-k1"]["n_points"] == sizes["vae"]["n_points"] == 10
+    assert [sizes[name]["annealing"]["n_distributions"] for name in ("cdae-k3", "vae")] == [6, 5]
+    for path, value in [("estimators.lower_bound.n_draws", 7), ("certify.overrides", {"cdae-k1": {"n_points": 11}})]:
+        changed = change(config, path, value)
+        assert grid.certification_config(config, cells["vae"]) == grid.certification_config(changed, cells["vae"])
+
+
+def test_certified_are_cascades_and_vaes_of_the_seeds_named(config):
+    config = change(config, "seeds", [0, 1])
+    names = {(cell.kind, cell.seed) for cell in grid.cells(config) if grid.certified(config, cell)}
+    assert names == {("cdae", 0), ("vae", 0)}
+    config["certify"]["datasets"] = ["digits"]
+    assert {cell.dataset for cell in grid.cells(config) if grid.certified(config, cell)} == {"digits"}
+    del config["certify"]
+    assert not any(grid.certified(config, cell) for cell in grid.cells(config))
+
+
+def test_the_hash_does_not_depend_on_the_order_of_keys(config):
+    cell = grid.cells(config)[0]
+    turned = dict(reversed(config.items()))
+    hashes = [grid.config_sha256(c, cell, grid.evaluation_config) for c in (config, turned)]
+    assert hashes[0] == hashes[1]
+
+
+def test_the_device_is_part_of_what_a_cell_depends_on(config):
+    cell = grid.cells(config)[0]
+    plain, on_gpu = (grid.training_config(c, cell) for c in (config, {**config, "device": "cuda"}))
+    assert on_gpu == {**plain, "device": "cuda"}
+
+
+def test_a_models_own_seeds_replace_those_for_all_and_are_no_part_of_its_options(config):
+    config["models"]["gaussian"]["seeds"] = [5]
+    of_gaussian = [cell for cell in grid.cells(config) if cell.model == "gaussian"]
+    assert [cell.seed for cell in of_gaussian] == [5, 5]
+    assert "seeds" not in grid.training_config(config, of_gaussian[0])["options"]
+
+
+def test_only_loaders_of_downloaded_files_are_told_where_to_look(config):
+    config |= {"data_root": "somewhere", "datasets": {**config["datasets"], "mine": {"loader": "mnist"}}}
+    assert grid.dataset_options(config, "digits") == {}
+    assert grid.dataset_options(config, "mine") == {"data_root": "somewhere"}
+
+
+def test_snapshots_are_those_of_the_cells_model(config):
+    found = {cell.model: grid.snapshots(config, cell) for cell in grid.cells(config)}
+    assert found == {"cdae-k1": [10], "cdae-k3": [10], "dae-walkback": [], "vae": [], "gaussian": []}
+
+
+def test_a_cells_path_names_its_data_set_its_model_and_its_seed(config):
+    assert grid.cells(config)[1].path("results/estimates", ".json") == "results/estimates/digits/cdae-k3/0.json"

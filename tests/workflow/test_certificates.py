@@ -1,0 +1,84 @@
+"""The table of certificates: what a subset says of the whole test split, and which bound is tightest."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.workflow.records import BOUND, CELL, certificate, certificate_table, evaluation_record, failed_certificate
+from workflow.grid.record import CertificateRow, CertificationRecord, EvaluationRow, Identity
+from workflow.tables.cells import Certified, Evaluated
+from workflow.tables.certificates import COLUMNS, certificates, own_bounds, tightest
+
+IDENTITY = Identity(**CELL)
+ROW = CertificateRow(
+    estimator="annealed", variant="guided", n_importance_samples=1, n_points=40, gap_nats=4.0,
+    gap_standard_error_nats=0.5, converged=True, n_simulated=40, n_distributions=1600,
+)  # fmt: skip
+
+
+def table_of(values, indices, bound, rows=(ROW,)):
+    kept = {"annealed/guided/values": values, "annealed/guided/indices": indices}
+    record = CertificationRecord(identity=IDENTITY, dim=784, rows=list(rows), config_sha256="a", code_sha256="b")
+    return certificates([Certified(record, kept)], {IDENTITY: bound} if bound is not None else {})
+
+
+def test_the_whole_split_is_the_bound_on_it_plus_the_mean_excess_on_the_subset():
+    bound, indices = np.array([1.0, 2.0, 3.0, 10.0]), np.array([0, 3])
+    (row,) = table_of(np.array([4.0, 15.0]), indices, bound).to_dict("records")
+    assert list(row) == COLUMNS and row["claim"] == "certified" and row["n_distributions"] == 1600
+    assert (row["config_sha256"], row["code_sha256"]) == ("a", "b")
+    assert row["own_bound_nats"] == 5.5 and row["over_own_bound_nats"] == 4.0
+    assert row["over_own_bound_standard_error_nats"] == pytest.approx(1.0)
+    assert row["test_nats"] == 4.0 + 4.0
+
+
+def test_its_standard_error_is_the_spread_over_random_subsets_and_test_sets():
+    """Against simulation: excess and bound correlate, and the subset lies within the test set."""
+    rng = np.random.default_rng(0)
+    found, errors = [], []
+    for _ in range(400):
+        bound = rng.normal(0.0, 3.0, 200)
+        excess = 5.0 - 0.5 * bound + rng.normal(0.0, 1.0, 200)
+        indices = rng.permutation(200)[:40]
+        (row,) = table_of((bound + excess)[indices], indices, bound).to_dict("records")
+        found.append(row["test_nats"])
+        errors.append(row["test_standard_error_nats"])
+    assert np.mean(found) == pytest.approx(5.0, abs=5.0 * np.std(found) / 20.0)
+    assert np.std(found) == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=0.15)
+
+
+def test_without_the_models_own_bound_nothing_is_said_of_the_whole_split():
+    (row,) = table_of(np.array([4.0, 15.0]), np.array([0, 3]), None).to_dict("records")
+    assert pd.isna(row["test_nats"]) and row["gap_nats"] == 4.0
+
+
+@pytest.mark.parametrize("estimator", ["annealed", "all"])
+def test_a_failed_row_keeps_its_reason(estimator):
+    failed = CertificateRow(estimator=estimator, variant="guided", status="failed", reason="divergence")
+    table = table_of(np.zeros(2), np.array([0, 1]), None if estimator == "all" else np.zeros(3), [failed])
+    (row,) = table.to_dict("records")
+    assert row["claim"] == "failed" and row["reason"] == "divergence" and pd.isna(row["gap_nats"])
+    assert tightest(table).empty
+
+
+def test_own_bounds_are_those_of_the_model_and_not_of_others_made_of_it():
+    markov = EvaluationRow(estimator="markov_bound", model_suffix="-markov", n_points=2, mean_nats=99.0)
+    values = {"lower_bound/": np.array([1.0, 2.0]), "markov_bound/": np.array([99.0, 99.0])}
+    found = own_bounds([Evaluated(evaluation_record(BOUND, markov), values)])
+    assert list(found) == [IDENTITY] and found[IDENTITY].tolist() == [1.0, 2.0]
+    failed = EvaluationRow(estimator="lower_bound", status="failed", reason="no")
+    assert own_bounds([Evaluated(evaluation_record(failed), {})]) == {}
+
+
+def test_the_tightest_has_the_surely_smallest_gap():
+    rows = [
+        certificate(variant="x", gap_nats=0.1, gap_standard_error_nats=5.0),
+        certificate(variant="y", gap_nats=1.0, gap_standard_error_nats=0.1),
+        certificate(model="vae", n_levels=None, variant="z", gap_nats=9.0),
+        failed_certificate(model="vae", n_levels=None, variant="f"),
+    ]
+    assert tightest(certificate_table(*rows))["variant"].tolist() == ["y", "z"]
+
+
+def test_of_no_certificates_none_is_tightest():
+    assert tightest(certificate_table()).empty
