@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cdae import checkpoint
-from cdae.computing.files import write_json
+from cdae.computing.files import write_record
 from cdae.data import load_evaluation_set, load_training_set
 from workflow.jobs import certification as module
 from workflow.jobs.cell import CellJob
@@ -131,7 +131,7 @@ def test_a_lower_bound_above_the_exact_value_is_a_failure(data, weights, tmp_pat
 
 def run_with(training, data, weights, folder):
     """What the door calls, after a training that left this record; the certified cell as the tables read it."""
-    write_json(folder / "training.json", training)
+    write_record(folder / "training.json", training)
     hashes = {"config_sha256": "a", "code_sha256": "b"}
     outputs = folder / "record.json", folder / "record.npz"
     module.run(cell(VAE).config, hashes, data, weights, folder / "training.json", *outputs)

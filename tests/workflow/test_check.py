@@ -8,8 +8,8 @@ import yaml
 
 from baselines.registry import MODELS
 from tests.workflow.conftest import ROOT
-from workflow.grid.check import check
-from workflow.grid.schema import schema
+from workflow.grid.check import checked
+from workflow.grid.schema import definition_of_kind, schema
 
 CONFIGS = sorted(ROOT.glob("config/*.yaml"))
 
@@ -31,7 +31,7 @@ def change(config, path, value):
 def test_shipped_configurations_are_valid_and_own_their_results_folder():
     loaded = [yaml.safe_load(path.read_text()) for path in CONFIGS]
     for config in loaded:
-        check(config)
+        checked(config)
     folders = [config["results_dir"] for config in loaded]
     assert len(set(folders)) == len(folders)
 
@@ -47,9 +47,9 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("models.cdae.training.learning_rate", "1e-3", ["learning_rate", "the text '1e-3'", "write 0.001"]),
         ("datasets.digits.loader", "digit", ["datasets.digits.loader", "'digit'", "did you mean 'digits'"]),
         ("models.vae.kind", "vea", ["models.vae.kind", "'vea'", "did you mean 'vae'"]),
-        ("device", "gpu", ["device", "'gpu' is not one of"]),
+        ("device", "gpu", ["device", "got 'gpu', expected one of auto, cpu, cuda"]),
         ("estimators.lower_bond", {}, ["unknown key 'lower_bond'", "did you mean 'lower_bound'"]),
-        ("models.cdae.n_levels", [0], ["models.cdae.n_levels.0", "0 is less than the minimum of 1"]),
+        ("models.cdae.n_levels", [0], ["models.cdae.n_levels.0", "got 0, expected at least 1"]),
         ("models.cdae.last_std", 0.1, ["models.cdae.last_std", "got 0.1", "levels must increase"]),
         ("models.cdae.first_std", -0.5, ["models.cdae.first_std", "-0.5"]),
         ("models.dae-walkback.corruption_std", -1.0, ["models.dae-walkback.corruption_std", "-1.0"]),
@@ -67,27 +67,95 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("datasets.digits", {"loader": "digits", "path": "x.npz"}, ["datasets.digits.path", "'digits'", "remove it"]),
         ("datasets.digits", {"loader": "npz", "allow_discrete": "yes"}, ["datasets.digits.allow_discrete", "'yes'"]),
         ("results_dir", "/dev/null/results", ["results_dir", "/dev/null", "not a folder"]),
+        ("results_dir", "results/reference/default", ["results_dir", "lies in the project's results/reference"]),
+        ("results_dir", "results", ["results_dir", "is, holds or lies in"]),
+        ("results_dir", str(ROOT), ["results_dir", "choose a folder of its own"]),
+        ("results_dir", "/", ["results_dir", "choose a folder of its own"]),
+        ("results_dir", "cdae", ["results_dir", "the project's cdae"]),
+        ("results_dir", ".git/x", ["results_dir", "the project's .git"]),
+        ("results_dir", "-x", ["results_dir", "'-x'", "begins with no -"]),
+        ("results_dir", "a{b}", ["results_dir", "'a{b}'"]),
+        ("results_dir", "x" * 300, ["results_dir", "at most 200 characters"]),
+        ("models.cdae.training.n_updates", "1e3", ["n_updates", "the text '1e3'", "write 1000"]),
+        ("models.cdae.training.n_updates", 10.5, ["n_updates", "got 10.5", "a whole number"]),
+        ("models.cdae.training.learning_rate", float("inf"), ["learning_rate", "got inf", "a finite number"]),
+        ("models.cdae.training.learning_rate", float("nan"), ["learning_rate", "got nan", "a finite number"]),
+        ("models.cdae.n_levels", [10**9], ["models.cdae.n_levels.0", "at most 1000"]),
+        ("models.cdae.n_levels", [1, 1], ["models.cdae.n_levels", "every entry once"]),
+        ("models.cdae.training.snapshots", [20], ["training.snapshots", "got 20", "less than n_updates = 20"]),
+        ("certify.seeds", [3], ["certify.seeds", "got 3", "0"]),
+        ("certify.overrides", {"gaussian": {}}, ["certify.overrides", "'gaussian'"]),
+        ("models.cdae-k3", {"kind": "control-training-samples"}, ["models.cdae-k3", "cdae with n_levels 3", "rename"]),
+        ("models.VAE", {"kind": "control-training-samples"}, ["models.VAE", "models.vae", "capital letters"]),
+        ("datasets.DIGITS", {"loader": "digits"}, ["'DIGITS'", "'digits'", "capital letters"]),
+        ("models." + "x" * 101, {"kind": "control-training-samples"}, ["models", "at most 100 characters"]),
     ],
 )
 def test_a_mistake_is_refused_in_one_line(config, path, value, expected):
     with pytest.raises(ValueError) as error:
-        check(change(config, path, value))
+        checked(change(config, path, value))
     message = str(error.value)
     assert "\n" not in message
     for part in expected:
         assert part in message
 
 
+@pytest.mark.parametrize("key", [True, 7, None, 1.5])
+def test_a_key_that_is_no_text_is_refused_at_any_level(config, key):
+    for changed in ({**config, key: 1}, change(config, "models", {**config["models"], key: {"kind": "vae"}})):
+        with pytest.raises(ValueError, match=f"got the key {key}, expected text"):
+            checked(changed)
+
+
+def test_whole_floats_become_integers_and_other_floats_stay(config):
+    config = change(config, "models.cdae.training.n_updates", 30.0)
+    config = change(config, "models.cdae.n_levels", [1.0, 3.0])
+    found = checked(change(config, "seeds", [0.0]))
+    assert repr(found["models"]["cdae"]["training"]["n_updates"]) == "30"
+    assert repr(found["models"]["cdae"]["n_levels"]) == "[1, 3]" and repr(found["seeds"]) == "[0]"
+    assert repr(found["models"]["cdae"]["last_std"]) == "4.0"
+
+
+def test_a_certification_that_no_model_can_have_is_refused(config):
+    config["models"] = {"gaussian": config["models"]["gaussian"]}
+    del config["certify"]["overrides"]
+    with pytest.raises(ValueError, match="certify: none of the models can simulate"):
+        checked(config)
+
+
+def test_a_leading_tilde_is_the_users_home_wherever_a_path_stands(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.savez(tmp_path / "mine.npz", images=np.zeros(3), samples=np.zeros(3))
+    config |= {"results_dir": "~/out/", "data_root": "~/data"}
+    config["datasets"]["mine"] = {"loader": "npz", "path": "~/mine.npz"}
+    config["models"]["theirs"] = {"kind": "samples", "path": "~/mine.npz"}
+    found = checked(config)
+    assert (found["results_dir"], found["data_root"]) == (f"{tmp_path}/out", f"{tmp_path}/data")
+    assert found["datasets"]["mine"]["path"] == found["models"]["theirs"]["path"] == f"{tmp_path}/mine.npz"
+
+
+def test_a_link_to_nowhere_is_no_results_folder(config, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"results_dir: .*link is a link to .*nowhere, which does not exist"):
+        checked({**config, "results_dir": str(tmp_path / "link")})
+
+
+def test_a_link_into_the_references_is_refused(config, tmp_path):
+    (tmp_path / "link").symlink_to(ROOT / "results" / "reference")
+    with pytest.raises(ValueError, match="the project's results/reference"):
+        checked({**config, "results_dir": str(tmp_path / "link" / "default")})
+
+
 def test_npz_path_is_accepted_where_the_file_exists(config, tmp_path):
     np.savez(tmp_path / "mine.npz", images=np.zeros((100, 4), np.uint8))
-    check(change(config, "datasets.digits", {"loader": "npz", "path": str(tmp_path / "mine.npz")}))
+    checked(change(config, "datasets.digits", {"loader": "npz", "path": str(tmp_path / "mine.npz")}))
 
 
 def test_a_gpu_that_is_not_there_is_refused(config, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ValueError, match="torch finds no NVIDIA GPU here; write auto or cpu"):
-        check({**config, "device": "cuda"})
-    check({**config, "device": "auto"})
+        checked({**config, "device": "cuda"})
+    checked({**config, "device": "auto"})
 
 
 def test_every_model_kind_has_a_schema():
@@ -127,4 +195,6 @@ def test_every_object_of_the_schema_refuses_unknown_keys():
                 yield from objects(value, f"{where}.{name}")
 
     open_to_all = [where for where, node in objects(schema(), "") if node.get("additionalProperties") is not False]
-    assert open_to_all == [".properties.models.additionalProperties"]  # checked against the definition of its kind
+    of_kinds = [f".$defs.kinds.{kind}" for kind in MODELS]  # keys of their own, which definition_of_kind completes
+    assert sorted(open_to_all) == sorted([".properties.models.additionalProperties", *of_kinds])
+    assert all(definition_of_kind(kind)["additionalProperties"] is False for kind in MODELS)

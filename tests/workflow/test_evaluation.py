@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cdae import checkpoint
-from cdae.computing.files import read_json, write_json
+from cdae.computing.files import read_record, write_record
 from cdae.data import load_evaluation_set
 from cdae.estimators.catalogue import ESTIMATORS
 from cdae.seen_examples import with_seen_examples
@@ -68,7 +68,7 @@ def evaluated(of: CellJob, data, folder) -> Evaluation:
 def run_with(training, of: CellJob, data, folder):
     """What the door calls, after a training that left this record; the evaluated cell as the tables read it."""
     save_weights(of, data, folder / "weights")
-    write_json(folder / "training.json", training)
+    write_record(folder / "training.json", training)
     outputs = folder / "record.json", folder / "record.npz", folder / "pictures.npz"
     module.run(of.config, HASHES, data, folder / "weights", folder / "training.json", *outputs)
     return read_evaluated(folder / "record.json")
@@ -265,4 +265,4 @@ def test_diagnostics_are_a_table_with_a_row_each(digits, tmp_path):
 
 def test_a_record_has_no_number_that_json_lacks(digits, tmp_path):
     run_with({"status": "ok"}, cell("vae"), digits, tmp_path)
-    json.dumps(read_json(tmp_path / "record.json"), allow_nan=False)
+    json.dumps(read_record(tmp_path / "record.json"), allow_nan=False)

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from cdae.computing.files import read_json, write_json
+from cdae.computing.files import read_record, write_record
 from tests.workflow.records import CELL, evaluation_record
 from workflow.grid.record import (
     CertificateRow,
@@ -50,8 +50,8 @@ CERTIFICATION = CertificationRecord(
 
 @pytest.mark.parametrize("record", [EVALUATION, CERTIFICATION], ids=["evaluation", "certification"])
 def test_a_record_is_read_as_it_was_written(record, tmp_path):
-    write_json(tmp_path / "record.json", record.to_json())
-    assert type(record).from_json(read_json(tmp_path / "record.json")) == record
+    write_record(tmp_path / "record.json", record.to_json())
+    assert type(record).from_json(read_record(tmp_path / "record.json")) == record
     json.dumps(record.to_json(), allow_nan=False)
 
 

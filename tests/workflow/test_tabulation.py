@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cdae.computing.files import write_json, write_npz
+from cdae.computing.arrays import write_npz
+from cdae.computing.files import write_record
 from tests.workflow.conftest import ROOT
 from tests.workflow.test_evaluation import cell, run_with
 from tests.workflow.test_record import CERTIFICATION, EVALUATION
@@ -51,9 +52,9 @@ def everything_failed(config, digits, tmp_path):
     run_with({"status": "failed", "reason": "training diverged"}, cell("cdae"), digits, tmp_path)
     failed = CertificateRow(estimator="all", status="failed", reason="training diverged")
     record = CertificationRecord(identity=CERTIFICATION.identity, dim=64, rows=[failed])
-    write_json(tmp_path / "certificate.json", record.to_json())
+    write_record(tmp_path / "certificate.json", record.to_json())
     write_npz(tmp_path / "certificate.npz", {})
-    write_json(tmp_path / "snapshots.json", [])
+    write_record(tmp_path / "snapshots.json", [])
     paths = [tmp_path / "record.json"], [tmp_path / "snapshots.json"], [tmp_path / "certificate.json"]
     tabulation.write(tmp_path / "tables", tabulation.make(config, *paths, PUBLISHED))
     return tmp_path
@@ -76,7 +77,7 @@ def test_a_run_in_which_everything_failed_has_all_figures_without_values(everyth
 
 def test_rows_with_every_field_come_into_the_tables(config, tmp_path):
     """Real numbers in every column that a record knows."""
-    write_json(tmp_path / "record.json", replace(EVALUATION, rows=EVALUATION.rows[:1]).to_json())
+    write_record(tmp_path / "record.json", replace(EVALUATION, rows=EVALUATION.rows[:1]).to_json())
     write_npz(tmp_path / "record.npz", {})
     made = tabulation.make(config, [tmp_path / "record.json"], [], [], PUBLISHED)
     assert made["levels.csv"][["n_updates", "level", "mse_test"]].to_numpy().tolist() == [[20, 1, 0.3], [20, 2, 0.4]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdae.computing.files import write_json
+from cdae.computing.files import write_record
 from tests.workflow.records import BOUND, CELL, evaluation_record
 from workflow.grid.record import CertificateRow, CertificationRecord, EvaluationRow, Identity
 from workflow.tables.verdict import judge
@@ -14,7 +14,7 @@ DIVERGED = CertificateRow(estimator="all", status="failed", reason="training div
 @pytest.fixture
 def write(tmp_path):
     def write(name, value):
-        write_json(tmp_path / name, value)
+        write_record(tmp_path / name, value)
         return tmp_path / name
 
     return write
