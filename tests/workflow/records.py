@@ -26,7 +26,7 @@ def evaluation_record(*rows: EvaluationRow, cell: dict[str, Any] | None = None, 
 def summary_row(**changes: Any) -> dict[str, Any]:
     """One row of the summary: a lower bound over three seeds."""
     known = {
-        **CELL, "estimator": "lower_bound", "variant": "", "n_seeds": 3, "n_failed": 0, "n_points": 400,
+        **CELL, "estimator": "lower_bound", "variant": "", "n_seeds": 3, "n_failed": 0, "n_not_run": 0, "n_points": 400,
         "mean_nats": 100.0, "standard_error_nats": 1.5, "seed_std_nats": 0.25, "median_nats": 101.0, "best": False,
         "claim": "lower bound",
     }  # fmt: skip
@@ -40,7 +40,7 @@ def failed_summary_row(**changes: Any) -> dict[str, Any]:
 
 
 def summary_table(*rows: dict[str, Any]) -> pd.DataFrame:
-    frame = table(list(rows), [*summary.KEYS, *summary.STATISTICS, "n_failed"])
+    frame = table(list(rows), [*summary.KEYS, *summary.STATISTICS, "n_failed", "n_not_run"])
     return frame.assign(best=[row["best"] for row in rows])
 
 

@@ -47,7 +47,7 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("models.cdae.training.learning_rate", "1e-3", ["learning_rate", "the text '1e-3'", "write 0.001"]),
         ("datasets.digits.loader", "digit", ["datasets.digits.loader", "'digit'", "did you mean 'digits'"]),
         ("models.vae.kind", "vea", ["models.vae.kind", "'vea'", "did you mean 'vae'"]),
-        ("device", "gpu", ["device", "got 'gpu', expected one of auto, cpu, cuda"]),
+        ("device", "gpu", ["device", "got 'gpu', expected one of 'auto', 'cpu', 'cuda'"]),
         ("estimators.lower_bond", {}, ["unknown key 'lower_bond'", "did you mean 'lower_bound'"]),
         ("models.cdae.n_levels", [0], ["models.cdae.n_levels.0", "got 0, expected at least 1"]),
         ("models.cdae.last_std", 0.1, ["models.cdae.last_std", "got 0.1", "levels must increase"]),
@@ -180,7 +180,7 @@ def undescribed(whole):
 
 
 def test_every_property_of_the_schema_has_a_description():
-    assert len(list(properties(schema()))) > 80
+    assert len(list(properties(schema()))) > 70
     assert list(undescribed(schema())) == []
     changed = change(schema(), "properties.certify.properties.all_pairs.properties.n_draws.description", None)
     assert list(undescribed(changed)) == [".properties.certify.properties.all_pairs.n_draws"]

@@ -68,7 +68,7 @@ def evaluated(of: CellJob, data, folder) -> Evaluation:
 def run_with(training, of: CellJob, data, folder):
     """What the door calls, after a training that left this record; the evaluated cell as the tables read it."""
     save_weights(of, data, folder / "weights")
-    write_record(folder / "training.json", training)
+    write_record(folder / "training.json", {"notes": [], **training})
     outputs = folder / "record.json", folder / "record.npz", folder / "pictures.npz"
     module.run(of.config, HASHES, data, folder / "weights", folder / "training.json", *outputs)
     return read_evaluated(folder / "record.json")
@@ -141,7 +141,7 @@ def test_snapshots_have_the_finished_models_random_numbers(digits, tmp_path):
     of = cell("cdae")
     end = evaluated(of, digits, tmp_path)
     checkpoint.save_snapshots({10: checkpoint.state(end.build()), 20: checkpoint.state(end.build())}, tmp_path / "kept")
-    module.run_at_snapshots(of.config, digits, tmp_path / "kept", tmp_path / "snapshots.json")
+    module.run_at_snapshots(of.config, HASHES, digits, tmp_path / "kept", tmp_path / "snapshots.json")
     on_the_way = read_snapshots(tmp_path / "snapshots.json")
     assert [record.n_updates for record in on_the_way] == [10, 20]
     expected = [row for row in end.rows if row.estimator in ("lower_bound", "importance_weighted")]

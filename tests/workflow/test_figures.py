@@ -1,4 +1,5 @@
-"""Every figure from material made by hand: its labels, its limits, and how many lines, bars and panels it has."""
+"""Every figure from cdae.computing.arrays import write_npz
+from material made by hand: its labels, its limits, and how many lines, bars and panels it has."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -387,9 +388,9 @@ def test_material_is_the_data_sets_own_share(tmp_path):
     for name in ("bound_terms", "diagnostics", "levels", "snapshots", "certificates"):
         write_csv(tmp_path / f"{name}.csv", getattr(empty, name))
     write_csv(tmp_path / "summary.csv", summary_table(mine, other, mine))
-    np.savez(tmp_path / "data.npz", test_continuous=np.zeros((3, 4)), image_shape=np.array([2, 2]))
+    write_npz(tmp_path / "data.npz", {"test_continuous": np.zeros((3, 4)), "image_shape": np.array([2, 2])})
     (tmp_path / "cdae-k4").mkdir()
-    np.savez(tmp_path / "cdae-k4" / "0.npz", path=np.ones(2))
+    write_npz(tmp_path / "cdae-k4" / "0.npz", {"path": np.ones(2)})
     loaded = load("mnist", tmp_path, tmp_path / "data.npz", [tmp_path / "cdae-k4" / "0.npz"])
     assert len(loaded.summary) == 2 and loaded.is_images and loaded.test.shape == (3, 4)
     assert loaded.pictures["cdae-k4"]["path"].tolist() == [1.0, 1.0]

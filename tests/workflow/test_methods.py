@@ -9,6 +9,7 @@ from torch import nn
 
 from baselines.registry import MODELS, model_class
 from cdae import interfaces
+from cdae.computing.arrays import read_npz
 from cdae.data import load_training_set
 from tests.helpers import CDAE_OPTIONS, seeded
 from workflow.grid import code_hash, methods
@@ -34,7 +35,7 @@ OPTIONS = {
 def models(mixture_2d, tmp_path_factory):
     """An untrained model of every kind."""
     path = tmp_path_factory.mktemp("samples") / "theirs.npz"
-    np.savez(path, samples=np.zeros((5, 2)))
+    np.savez(path, samples=read_npz(mixture_2d, "train")["train"][:200])
     data = load_training_set(mixture_2d)
     built = {}
     for kind, options in OPTIONS.items():

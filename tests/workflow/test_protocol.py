@@ -2,18 +2,37 @@
 
 import pytest
 
-from tests.workflow.records import evaluation_record
-from workflow.grid.cells import sha256
-from workflow.grid.record import CertificateRow, EvaluationRow, Row
+from tests.workflow.records import CELL, evaluation_record
+from workflow.grid.cells import portable, sha256
+from workflow.grid.record import CertificateRow, CertificationRecord, EvaluationRow, Identity, Row
 from workflow.tables.estimators import CARDS, Claim, claim, weakest
 from workflow.tables.protocol import card
 
-DIGITS = evaluation_record(cell={"dataset": "digits"}, code_sha256="b")
-MIXTURE = evaluation_record(cell={"dataset": "mixture_2d"}, dim=2, n_intensity_levels=None, code_sha256="a")
+EVERY = [EvaluationRow(estimator=name) for name, known in CARDS.items() if known.evaluated is not None]
+DIGITS = evaluation_record(*EVERY, cell={"dataset": "digits"}, code_sha256="b")
+MIXTURE = evaluation_record(*EVERY, cell={"dataset": "mixture_2d"}, dim=2, n_intensity_levels=None, code_sha256="a")
+SIZES = {"n_points": 10, "n_simulated": 10}
+
+
+def certification(*rows, **cell):
+    return CertificationRecord(identity=Identity(**CELL | cell), dim=64, rows=list(rows))
+
+
+def certificate(estimator, **changes):
+    return CertificateRow(**{"estimator": estimator, **SIZES, **changes})
+
+
+ALL_SIDES = certification(
+    *(
+        certificate(name, n_distributions=5 if name == "annealed" else None)
+        for name, known in CARDS.items()
+        if known.certified is not None
+    )
+)
 
 
 def test_data_estimates_numerics_and_identity_are_told(config):
-    text = card(config, [DIGITS, MIXTURE, DIGITS])
+    text = card(config, [DIGITS, MIXTURE, DIGITS], [ALL_SIDES], [])
     for part in (
         "`digits`: 64 dimensions, 1,097 / 300 / 400",
         "levels 0 to 16 dequantized to x = (y + u) / 17",
@@ -22,34 +41,50 @@ def test_data_estimates_numerics_and_identity_are_told(config):
         "2 draws of the latents per example",
         "M = 5, on at most 50 random test points",
         "200 samples",
-        "M = 30, on 20 test points",
+        "M = 30, on 10 test points",
         "annealing over 5 distributions",
-        "cdae-k3 with 12 points and 6 distributions",
         "bfloat16 (cdae); highest (dae-walkback, vae)",
         "Base seed 1, replicates 0",
-        sha256(config),
+        sha256(portable(config)),
         sha256(["a", "b"]),
     ):
         assert part in text
-    assert text.count("`digits`") == 1
+    assert text.count("`digits`") == 1 and "Notes on the input" not in text
 
 
 def test_every_estimator_has_its_line(config):
-    text = card(config, [DIGITS])
+    text = card(config, [DIGITS], [ALL_SIDES], [])
     for name, known in CARDS.items():
         n_lines = (known.evaluated is not None) + (known.certified is not None)
         assert text.count(f"- `{name}`: ") == n_lines > 0
 
 
-def test_an_estimator_that_is_not_configured_has_no_line(config):
-    del config["estimators"]["markov_bound"]
-    assert "`markov_bound`" not in card(config, [DIGITS])
+def test_the_card_tells_what_was_done_and_not_what_was_asked_for(config):
+    """Estimators without a row have no line; sizes are those of the records; a certificate that failed is none."""
+    rows = [row for row in EVERY if row.estimator != "markov_bound"]
+    annealed = [certificate("annealed", n_distributions=n, n_points=p) for n, p in ((5, 10), (1_600, 7))]
+    failed = certificate("all_pairs", status="failed", reason="no")
+    done = [certification(*annealed, dataset="digits", seed=3), certification(failed, dataset="mixture_2d")]
+    text = card(config, [evaluation_record(*rows)], done, [])
+    assert "`markov_bound`" not in text and "`all_pairs`" not in text
+    assert "`certificates.csv`: digits; replicates 3;" in text
+    assert "over 5 to 1,600 distributions" in text and "on 7 to 10 test points" in text
 
 
-def test_a_run_without_certificates_says_so(config):
-    del config["certify"]
-    text = card(config, [DIGITS])
+@pytest.mark.parametrize("records", [[], [certification(certificate("annealed", status="failed"))]])
+def test_a_run_without_certificates_says_so(config, records):
+    text = card(config, [DIGITS], records, [])
     assert "no gap is known" in text and "`annealed`" not in text
+
+
+def test_notes_on_the_users_input_are_repeated(config):
+    text = card(config, [DIGITS], [], ["`mine`: 3% outside"])
+    assert "**Notes on the input**\n\n- `mine`: 3% outside" in text
+
+
+def test_a_run_that_trains_nothing_says_nothing_of_training(config):
+    config["models"] = {"gaussian": config["models"]["gaussian"]}
+    assert "one thread." in card(config, [DIGITS], [], [])
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def certified_by_levels(material: Material) -> Figure:
     cascades = cascades[cascades["seed"] == cascades["seed"].min()]
     if cascades.empty:
         return no_values(f"{material.dataset}: bounds and their gaps")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9), sharex=True)
     _own_bound(left, material.summary, cascades)
     for estimator, variant, mark in _marks():
         chosen = cascades[(cascades["estimator"] == estimator) & (cascades["variant"] == variant)]

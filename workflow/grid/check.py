@@ -42,7 +42,7 @@ def checked(config: Options) -> Options:
     config = _with_homes({**config, "models": models})
     for name, options in config["datasets"].items():
         _check_dataset(f"datasets.{name}", options, config.get("data_root"))
-    for name, options in models.items():
+    for name, options in config["models"].items():
         _check_model(f"models.{name}", options)
     _check_names(config)
     if "certify" in config:

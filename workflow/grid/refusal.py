@@ -51,7 +51,7 @@ def _explain(error: ValidationError) -> str:
 
 EXPECTATIONS: dict[str, Callable[[Any], str]] = {
     "type": lambda name: TYPES[name],
-    "enum": lambda values: "one of " + ", ".join(map(str, values)),
+    "enum": lambda values: "one of " + ", ".join(map(repr, values)),
     "const": lambda value: repr(value),
     "minimum": lambda low: f"at least {low}",
     "maximum": lambda high: f"at most {high}",
