@@ -1,0 +1,1 @@
+"""The tests of `cdae`, its estimators excepted: one file per module."""

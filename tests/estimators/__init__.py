@@ -1,0 +1,1 @@
+"""The tests of `cdae.estimators`: one file per module, and a contract that all estimators keep."""
