@@ -12,8 +12,19 @@ import torch
 from cdae.estimators import all_pairs, annealing, hamiltonian, importance, sandwich, sequential
 from cdae.estimators.proposals import Paper
 from cdae.gaussian import log_mean_exp
-from tests.estimators.two_sided import CASCADE, IMPORTANCE, MODELS, NAMES, Known, has_finite_variance, known, make
-from tests.helpers import LargestTensor, assert_mean, linear_cascade, seeded
+from cdae.model import CDAE
+from tests.estimators.two_sided import (
+    CASCADE,
+    IMPORTANCE,
+    MODELS,
+    NAMES,
+    Known,
+    has_finite_variance,
+    known,
+    make,
+    predicted,
+)
+from tests.helpers import LargestTensor, assert_mean, linear_cascade, mutated, seeded
 
 N_COPIES = 2_000
 
@@ -74,6 +85,32 @@ def test_draws_from_another_density_are_seen(name, monkeypatch):
     monkeypatch.setattr(torch, "randn", lambda *shape, **options: 0.8 * real(*shape, **options))
     with pytest.raises(AssertionError):
         assert_unbiased(name, known(name))
+
+
+def assert_last_step_matters(name: str, last_step_std, monkeypatch) -> None:
+    """With other standard deviations of the last step the weights average to another density."""
+    monkeypatch.setattr(CDAE, "last_step_std", last_step_std)
+    with pytest.raises(AssertionError):
+        assert_unbiased(name, predicted(), n_draws=10)
+
+
+@pytest.mark.parametrize("name", CASCADE)
+def test_a_prediction_of_the_last_step_that_is_not_used_is_seen(name, monkeypatch):
+    assert_last_step_matters(name, lambda self, x_1: self.reconstruction_std[0], monkeypatch)
+
+
+@pytest.mark.parametrize("name", CASCADE)
+def test_a_prediction_of_the_last_step_from_another_state_is_seen(name, monkeypatch):
+    real = CDAE.last_step_std
+    assert_last_step_matters(name, lambda self, x_1: real(self, x_1 - 0.5), monkeypatch)
+
+
+def test_pairs_without_the_levels_above_are_seen_where_the_last_step_is_predicted(monkeypatch):
+    """It has a line of its own, which no call passes."""
+    mutant = mutated(all_pairs, "x_hat, last_std) + log_b)", "x_hat, last_std))")
+    monkeypatch.setattr(all_pairs, "log_likelihood", mutant.log_likelihood)
+    with pytest.raises(AssertionError):
+        assert_unbiased("all pairs", predicted(), n_draws=10)
 
 
 # The log of an average weight is below log p(x) on average, and comes nearer with more draws
