@@ -168,7 +168,7 @@ def test_guided_fit_finds_the_posterior_where_it_is_guided():
     """k = 1: p(x_1 | x_0) is Gaussian, its mean between the prior's and x_0; fitted within two per cent."""
     model = gaussian_cascade((0.6,))
     data = 0.3 + 0.7 * torch.randn(500, 5, dtype=torch.float64, generator=seeded(0))
-    guided = proposals.fit_guided(model, lambda _: data, n_updates=300, learning_rate=0.05, generator=seeded(1))
+    guided = proposals.fit_guided(model, lambda _: data, n_updates=150, learning_rate=0.1, generator=seeded(1))
     slope, rho = 0.49 / (0.49 + 0.36), model.reconstruction_std[0].item()
     precision = 1.0 / (0.49 + 0.36) + slope**2 / rho**2
     assert guided.std(model).item() == pytest.approx(precision**-0.5, rel=0.02)
@@ -179,9 +179,9 @@ def test_guided_fit_finds_the_posterior_where_it_is_guided():
 def test_guided_fit_gains_on_the_papers_bound_and_is_stationary():
     model, _ = cascade_with_eq_9(4, dim=3, n_levels=4)
     data = torch.randn(400, 3, dtype=torch.float64, generator=seeded(0))
-    guided = proposals.fit_guided(model, lambda _: data, n_updates=400, learning_rate=0.03, generator=seeded(1))
+    guided = proposals.fit_guided(model, lambda _: data, n_updates=200, learning_rate=0.05, generator=seeded(1))
 
-    def bounds(proposal, copies=50):
+    def bounds(proposal, copies=25):
         many = data.repeat(copies, 1)
         return (
             proposals.draw_log_weights(model, proposal, many, generator=seeded(2)).reshape(copies, -1).mean(0).numpy()
