@@ -19,13 +19,13 @@ from cdae.model import CDAE
 from cdae.training import fit
 from tests.helpers import linear_cascade, seeded
 
-N_TEST = 4_000
+N_TEST = 2_000
 SETTINGS = {
     "n_draws": 20,
     "n_importance_samples": 10,
     "n_points": 500,
     "subset_seed": 0,
-    "n_samples": 1_000,
+    "n_samples": 500,
 }
 CDAE_OPTIONS = {
     "schedule": "geometric",

@@ -18,6 +18,7 @@ from cdae.gaussian import log_mean_exp
 from cdae.model import CDAE
 from tests.estimators.two_sided import (
     CASCADE,
+    DECODER,
     MODELS,
     NAMES,
     Known,
@@ -31,13 +32,15 @@ from tests.helpers import assert_mean, mutated, seeded
 N_COPIES = 2_000
 
 every_estimator = pytest.mark.parametrize("name", NAMES)
-every_kind = pytest.mark.parametrize("name", ["guided", "all pairs", "sequential", "annealed"])
+KINDS = ["guided", "all pairs", "sequential", "annealed"]  # one of each
+every_kind = pytest.mark.parametrize("name", KINDS)
+every_kind_on_every_model = pytest.mark.parametrize("name", [*KINDS, *DECODER])
 
 
 # E[w] = p(x)
 
 
-def assert_unbiased(name: str, case: Known, n_draws: int = 5) -> None:
+def assert_unbiased(name: str, case: Known, n_draws: int = 4) -> None:
     """At each of three points, within 5 standard errors of at most 8 per cent: every column has its own density."""
     x = case.points.repeat(N_COPIES, 1)
     log_weights = make(name, case, n_draws, n_rows=2).log_weights(x, generator=seeded(0))
@@ -55,7 +58,7 @@ def test_weights_average_to_the_density(name):
 @pytest.mark.parametrize("model", ["two modes", "predicted"])
 @pytest.mark.parametrize("name", CASCADE)
 def test_weights_average_to_the_density_of_models_that_are_not_linear(name, model):
-    assert_unbiased(name, MODELS[model](), n_draws=10)
+    assert_unbiased(name, MODELS[model](), n_draws=6)
 
 
 @pytest.mark.parametrize("model", ["linear", "two modes", "predicted"])
@@ -64,14 +67,14 @@ def test_the_models_of_these_tests_have_weights_of_finite_variance(name, model):
     assert has_finite_variance(name, MODELS[model]())
 
 
-@every_estimator
+@every_kind_on_every_model
 def test_densities_without_their_constant_are_seen(name, monkeypatch):
     monkeypatch.setattr("cdae.gaussian.LOG_2PI", 0.0)
     with pytest.raises(AssertionError):
         assert_unbiased(name, known(name))
 
 
-@every_estimator
+@every_kind_on_every_model
 def test_draws_from_another_density_are_seen(name, monkeypatch):
     real = torch.randn
     monkeypatch.setattr(torch, "randn", lambda *shape, **options: 0.8 * real(*shape, **options))
@@ -83,15 +86,15 @@ def assert_last_step_matters(name: str, last_step_std, monkeypatch) -> None:
     """With other standard deviations of the last step the weights average to another density."""
     monkeypatch.setattr(CDAE, "last_step_std", last_step_std)
     with pytest.raises(AssertionError):
-        assert_unbiased(name, predicted(), n_draws=10)
+        assert_unbiased(name, predicted())
 
 
-@pytest.mark.parametrize("name", CASCADE)
+@every_kind
 def test_a_prediction_of_the_last_step_that_is_not_used_is_seen(name, monkeypatch):
     assert_last_step_matters(name, lambda self, x_1: self.reconstruction_std[0], monkeypatch)
 
 
-@pytest.mark.parametrize("name", CASCADE)
+@every_kind
 def test_a_prediction_of_the_last_step_from_another_state_is_seen(name, monkeypatch):
     real = CDAE.last_step_std
     assert_last_step_matters(name, lambda self, x_1: real(self, x_1 - 0.5), monkeypatch)
@@ -102,7 +105,7 @@ def test_pairs_without_the_levels_above_are_seen_where_the_last_step_is_predicte
     mutant = mutated(all_pairs, "x_hat, last_std) + log_b)", "x_hat, last_std))")
     monkeypatch.setattr(all_pairs, "log_likelihood", mutant.log_likelihood)
     with pytest.raises(AssertionError):
-        assert_unbiased("all pairs", predicted(), n_draws=10)
+        assert_unbiased("all pairs", predicted())
 
 
 # The log of an average weight is below log p(x) on average, and comes nearer with more draws

@@ -127,7 +127,7 @@ def most_elements(name: str, n_draws: int) -> int:
 
 
 def assert_memory_is_bounded(name: str) -> None:
-    for n_draws in (1, 20, 100):
+    for n_draws in (1, 70):
         assert largest_tensor(name, n_draws) <= most_elements(name, n_draws)
 
 

@@ -96,7 +96,7 @@ def errors_and_flag(case: Callable, name: str, *which) -> tuple[float, bool]:
     return (ratio.mean() - 1.0) / error, not has_converged(log_weights, pareto_k(log_weights), gap)
 
 
-SMALL = [(0, 1, 1), (4, 2, 2), (6, 1, 3), (8, 3, 2, "per_pixel", "full"), (9, 2, 3, "isotropic", "full")]
+SMALL = [(0, 1, 1), (4, 2, 2), (8, 3, 2, "per_pixel", "full"), (9, 2, 3, "isotropic", "full")]
 LARGE = [(20, 5, 4), (22, 20, 1), (24, 20, 5)]
 
 
