@@ -40,14 +40,24 @@ every_kind_on_every_model = pytest.mark.parametrize("name", [*KINDS, *DECODER])
 # E[w] = p(x)
 
 
-def assert_unbiased(name: str, case: Known, n_draws: int = 4) -> None:
-    """At each of three points, within 5 standard errors of at most 8 per cent: every column has its own density."""
+def relative_weights(name: str, case: Known, n_draws: int) -> np.ndarray:
+    """Average weight over density, (copies, points), of independent runs at three points."""
     x = case.points.repeat(N_COPIES, 1)
     log_weights = make(name, case, n_draws, n_rows=2).log_weights(x, generator=seeded(0))
     log_estimates = log_mean_exp(log_weights).numpy().reshape(N_COPIES, -1)
-    ratios = np.exp(log_estimates - case.log_prob(case.points.numpy()))
-    assert (ratios.std(0) < 0.08 * math.sqrt(N_COPIES)).all(), ratios.std(0)
+    return np.exp(log_estimates - case.log_prob(case.points.numpy()))
+
+
+def assert_unbiased(name: str, case: Known, n_draws: int = 4) -> None:
+    """Within 5 standard errors of at most 10 per cent, at every point: every column has its own density."""
+    ratios = relative_weights(name, case, n_draws)
+    assert (ratios.std(0) < 0.1 * math.sqrt(N_COPIES)).all(), ratios.std(0)
     assert_mean(ratios, np.ones(len(case.points)))
+
+
+def assert_biased(name: str, case: Known) -> None:
+    with pytest.raises(AssertionError):
+        assert_mean(relative_weights(name, case, 4), np.ones(len(case.points)))
 
 
 @every_estimator
@@ -70,23 +80,20 @@ def test_the_models_of_these_tests_have_weights_of_finite_variance(name, model):
 @every_kind_on_every_model
 def test_densities_without_their_constant_are_seen(name, monkeypatch):
     monkeypatch.setattr("cdae.gaussian.LOG_2PI", 0.0)
-    with pytest.raises(AssertionError):
-        assert_unbiased(name, known(name))
+    assert_biased(name, known(name))
 
 
 @every_kind_on_every_model
 def test_draws_from_another_density_are_seen(name, monkeypatch):
     real = torch.randn
     monkeypatch.setattr(torch, "randn", lambda *shape, **options: 0.8 * real(*shape, **options))
-    with pytest.raises(AssertionError):
-        assert_unbiased(name, known(name))
+    assert_biased(name, known(name))
 
 
 def assert_last_step_matters(name: str, last_step_std, monkeypatch) -> None:
     """With other standard deviations of the last step the weights average to another density."""
     monkeypatch.setattr(CDAE, "last_step_std", last_step_std)
-    with pytest.raises(AssertionError):
-        assert_unbiased(name, predicted())
+    assert_biased(name, predicted())
 
 
 @every_kind
@@ -104,22 +111,21 @@ def test_pairs_without_the_levels_above_are_seen_where_the_last_step_is_predicte
     """It has a line of its own, which no call passes."""
     mutant = mutated(all_pairs, "x_hat, last_std) + log_b)", "x_hat, last_std))")
     monkeypatch.setattr(all_pairs, "log_likelihood", mutant.log_likelihood)
-    with pytest.raises(AssertionError):
-        assert_unbiased("all pairs", predicted())
+    assert_biased("all pairs", predicted())
 
 
 # The log of an average weight is below log p(x) on average, and comes nearer with more draws
 
 
 def assert_below_and_increasing(name: str, case: Known, make=make) -> None:
-    """Every step by 5 standard errors, of independent runs."""
+    """Every step by 4 standard errors, of independent runs."""
     n_copies = 3 * N_COPIES
     x = case.points[-1:].expand(n_copies, -1)
     estimators = {n_draws: make(name, case, n_draws) for n_draws in (1, 2, 4)}
     runs = [log_mean_exp(e.log_weights(x, generator=seeded(n))).numpy() for n, e in estimators.items()]
     runs.append(np.full(n_copies, case.log_prob(case.points[-1:].numpy()).item()))
     for low, high in pairwise(runs):
-        assert high.mean() - low.mean() > 5.0 * math.hypot(low.std(), high.std()) / math.sqrt(n_copies)
+        assert high.mean() - low.mean() > 4.0 * math.hypot(low.std(), high.std()) / math.sqrt(n_copies)
 
 
 @every_estimator
@@ -146,14 +152,24 @@ def test_a_sum_for_an_average_is_seen(name, monkeypatch):
 # The upper side, on simulated data: E[1 / estimate] = 1 / p(x)
 
 
+def upper_errors(estimator: sandwich.TwoSided, case: Known) -> np.ndarray:
+    """Upper estimate minus the exact value, in nats."""
+    x, latents, exact = case.simulated(4_000)
+    return estimator.upper_bound(x, latents, generator=seeded(2)).numpy() - exact
+
+
 def assert_upper(estimator: sandwich.TwoSided, case: Known) -> None:
     """Above on average, by 5 standard errors, and the inverses average to the inverse density."""
-    x, latents, exact = case.simulated(4_000)
-    difference = estimator.upper_bound(x, latents, generator=seeded(2)).numpy() - exact
-    inverse = np.exp(-difference)
+    errors = upper_errors(estimator, case)
+    inverse = np.exp(-errors)
     assert inverse.std() < 0.05 * math.sqrt(len(inverse))
     assert_mean(inverse, 1.0)
-    assert difference.mean() > 5.0 * difference.std() / math.sqrt(len(difference))
+    assert errors.mean() > 5.0 * errors.std() / math.sqrt(len(errors))
+
+
+def assert_not_the_inverse(estimator: sandwich.TwoSided, case: Known) -> None:
+    with pytest.raises(AssertionError):
+        assert_mean(np.exp(-upper_errors(estimator, case)), 1.0)
 
 
 @every_estimator
@@ -195,12 +211,10 @@ def no_latents(estimator):
     ],
 )
 def test_latents_that_take_no_place_or_the_wrong_one_are_seen(name, mutate):
-    with pytest.raises(AssertionError):
-        assert_upper(mutate(make(name, known(name), 3, 2)), known(name))
+    assert_not_the_inverse(mutate(make(name, known(name), 3, 2)), known(name))
 
 
 @pytest.mark.parametrize("bound", [log_mean_exp, lambda log_weights: -log_weights.mean(0)])
 def test_other_averages_of_reverse_weights_are_seen(bound, monkeypatch):
     monkeypatch.setattr(annealing, "upper_bound", bound)
-    with pytest.raises(AssertionError):
-        assert_upper(make("annealed", known("annealed"), 3, 2), known("annealed"))
+    assert_not_the_inverse(make("annealed", known("annealed"), 3, 2), known("annealed"))
