@@ -1,1 +1,1 @@
-"""The test suite: one file per library module, and exact answers in `oracles`."""
+"""The test suite: laid out as the source is, with exact answers in `oracles`."""

@@ -96,3 +96,12 @@ def test_standard_normal_follows_its_generator_and_likeness():
     draws = gaussian.standard_normal(like, 3, 2, generator=seeded(5))
     assert draws.dtype == torch.float64 and draws.shape == (3, 2)
     assert torch.equal(draws, gaussian.standard_normal(like, 3, 2, generator=seeded(5)))
+
+
+def test_a_weight_per_entry_is_a_weight_per_vector_where_all_are_equal():
+    x = torch.from_numpy(arrays(0)[0])
+    weight = torch.rand(len(x), dtype=torch.float64, generator=seeded(0))
+    per_entry = gaussian.weighted_squared_norm(x, weight[:, None].expand(-1, DIM))
+    torch.testing.assert_close(gaussian.weighted_squared_norm(x, weight), per_entry, rtol=1e-13, atol=0.0)
+    expected = gaussian.sum_over_dim(weight[:, None] * x.square(), DIM)
+    torch.testing.assert_close(per_entry, expected, rtol=1e-13, atol=0.0)

@@ -10,7 +10,7 @@ from cdae.corruption import NoiseSchedule
 from cdae.estimators import importance, proposals
 from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
 from cdae.model import CDAE
-from tests.helpers import assert_mean, finite_variance_cascade, linear_cascade, seeded
+from tests.helpers import assert_mean, linear_cascade, seeded
 from tests.oracles import proposals as oracles
 from tests.oracles.linear_gaussian import LinearGaussianCascade
 
@@ -112,22 +112,6 @@ def test_draws_follow_the_density(name):
         assert_mean(z[:, :, None] * z[:, None, :], np.eye(3))
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_weights_are_unbiased_for_the_density(name):
-    """E[w] = p(x_0) to 5 of its own standard errors, where the variance of the weights is finite."""
-    model, oracle = finite_variance_cascade()
-    proposal = CASES[name][0]
-    if name == "guided":
-        proposal = Guided(torch.tensor([0.8, 0.6]), torch.tensor([0.6, 1.2], dtype=torch.float64))
-    assert (proposals.variance_ratios(model, proposal) < 2.0).all()
-    x = np.array([0.9, -0.4])
-    copies = torch.from_numpy(x).expand(100_000, -1)
-    log_weights = proposals.draw_log_weights(model, proposal, copies, generator=seeded(5)).numpy()
-    ratios = np.exp(log_weights - oracle.log_prob(x))
-    assert ratios.std() / np.sqrt(len(ratios)) < 0.02
-    assert_mean(ratios, 1.0)
-
-
 def test_the_papers_proposal_is_eq_11():
     model, _ = linear_cascade(2, dim=3, n_levels=4)
     x = torch.randn(5, 3, dtype=torch.float64, generator=seeded(0))
@@ -184,7 +168,7 @@ def test_guided_fit_finds_the_posterior_where_it_is_guided():
     """k = 1: p(x_1 | x_0) is Gaussian, its mean between the prior's and x_0; fitted within two per cent."""
     model = gaussian_cascade((0.6,))
     data = 0.3 + 0.7 * torch.randn(500, 5, dtype=torch.float64, generator=seeded(0))
-    guided = proposals.fit_guided(model, lambda _: data, n_updates=300, learning_rate=0.05, generator=seeded(1))
+    guided = proposals.fit_guided(model, lambda _: data, n_updates=150, learning_rate=0.1, generator=seeded(1))
     slope, rho = 0.49 / (0.49 + 0.36), model.reconstruction_std[0].item()
     precision = 1.0 / (0.49 + 0.36) + slope**2 / rho**2
     assert guided.std(model).item() == pytest.approx(precision**-0.5, rel=0.02)
@@ -194,17 +178,17 @@ def test_guided_fit_finds_the_posterior_where_it_is_guided():
 @torch.no_grad()
 def test_guided_fit_gains_on_the_papers_bound_and_is_stationary():
     model, _ = cascade_with_eq_9(4, dim=3, n_levels=4)
-    data = torch.randn(400, 3, dtype=torch.float64, generator=seeded(0))
-    guided = proposals.fit_guided(model, lambda _: data, n_updates=400, learning_rate=0.03, generator=seeded(1))
+    data = torch.randn(200, 3, dtype=torch.float64, generator=seeded(0))
+    guided = proposals.fit_guided(model, lambda _: data, n_updates=100, learning_rate=0.1, generator=seeded(1))
 
-    def bounds(proposal, copies=50):
+    def bounds(proposal, copies=25):
         many = data.repeat(copies, 1)
         return (
             proposals.draw_log_weights(model, proposal, many, generator=seeded(2)).reshape(copies, -1).mean(0).numpy()
         )
 
     gain = bounds(guided) - bounds(Paper())
-    assert gain.mean() > 5 * gain.std() / 20
+    assert gain.mean() > 5 * gain.std() / 200**0.5
     best = bounds(guided).mean()
     for i in range(4):
         for step in (-0.15, 0.15):

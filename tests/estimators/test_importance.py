@@ -1,7 +1,6 @@
 """Importance weights (Eq. 11) against the exact joint density, and IW-M against the exact log density."""
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from cdae import bound, gaussian
 from cdae.estimators import importance
 from cdae.model import CDAE
 from cdae.prior import DiagonalPrior
-from tests.helpers import assert_mean, finite_variance_cascade, linear_cascade, quadrature, seeded
+from tests.helpers import finite_variance_cascade, linear_cascade, quadrature, seeded
 from tests.oracles.linear_gaussian import LinearGaussianCascade
 
 
@@ -61,38 +60,17 @@ def test_expected_log_weight_is_the_expected_bound():
     assert log_weights.std() > 0.1
 
 
-def draw_log_weights(x: np.ndarray, n_importance_samples: int, n_copies: int, seed: int) -> np.ndarray:
-    model, _ = finite_variance_cascade()
-    copies = torch.from_numpy(x).expand(n_copies, -1)
-    draws = importance.log_importance_weights(
-        model, copies, n_importance_samples=n_importance_samples, generator=seeded(seed)
-    )
-    return draws.numpy()
-
-
-@pytest.mark.parametrize("x", [np.array([0.2, -0.4]), np.array([1.5, 1.0])])
-def test_weights_are_unbiased_for_the_density_and_iw_converges_to_its_log(x):
-    """E[w] = p(x_0), and IW-M at M = 200,000 is the exact log density, each to 5 of its own standard errors."""
-    _, oracle = finite_variance_cascade()
-    log_weights = draw_log_weights(x, 200, 1_000, seed=0).reshape(-1, 1)
-    ratios = np.exp(log_weights[:, 0] - oracle.log_prob(x))
-    assert_mean(ratios, 1.0)
-    estimate = importance.log_likelihood(torch.from_numpy(log_weights)).item()
+def test_iw_converges_to_the_log_density():
+    """At M = 100,000, to 5 of its own standard errors."""
+    model, oracle = finite_variance_cascade()
+    point = np.array([0.2, -0.4])
+    copies = torch.from_numpy(point).expand(1_000, -1)
+    draws = importance.log_importance_weights(model, copies, n_importance_samples=100, generator=seeded(0))
+    ratios = np.exp(draws.numpy().ravel() - oracle.log_prob(point))
+    estimate = importance.log_likelihood(draws.reshape(-1, 1)).item()
     error = ratios.std() / ratios.mean() / math.sqrt(len(ratios))
     assert error < 0.02
-    assert abs(estimate - oracle.log_prob(x)) < 5 * error
-
-
-def test_iw_is_below_the_log_density_and_increases_in_m():
-    """Paired over repetitions that share their draws; each step is at least 5 standard errors."""
-    x, n_copies = np.array([0.2, -0.4]), 3_000
-    _, oracle = finite_variance_cascade()
-    log_weights = torch.from_numpy(draw_log_weights(x, 100, n_copies, seed=1))
-    estimates = [importance.log_likelihood(log_weights[:m]).numpy() for m in (1, 10, 100)]
-    estimates.append(np.full(n_copies, oracle.log_prob(x)))
-    for low, high in pairwise(estimates):
-        difference = high - low
-        assert difference.mean() > 5 * difference.std() / math.sqrt(n_copies)
+    assert abs(estimate - oracle.log_prob(point)) < 5 * error
 
 
 def test_rows_are_draws_and_their_number_is_the_one_asked_for():
@@ -104,14 +82,6 @@ def test_rows_are_draws_and_their_number_is_the_one_asked_for():
     generator = seeded(2)
     first = model.log_weights(x, model.infer(x, generator=generator))
     assert torch.equal(log_weights[0], first)
-
-
-@pytest.mark.parametrize("n", [0, -1])
-def test_no_importance_samples_are_refused(n):
-    model, _ = finite_variance_cascade()
-    x = torch.zeros(1, 2, dtype=torch.float64)
-    with pytest.raises(ValueError, match=f"n_importance_samples: got {n}, expected at least 1"):
-        importance.log_importance_weights(model, x, n_importance_samples=n, generator=seeded(0))
 
 
 def assert_log_of_the_average_weight() -> None:

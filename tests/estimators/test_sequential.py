@@ -1,7 +1,7 @@
 """Sequential Monte Carlo: its arithmetic against plain NumPy at given ancestors, its law against exact densities."""
 
+import itertools
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ import torch
 
 from cdae.estimators import proposals, sequential
 from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
+from tests.estimators.two_sided import guided
 from tests.helpers import (
-    LargestTensor,
     Recorder,
     assert_mean,
     finite_variance_cascade,
@@ -19,7 +19,6 @@ from tests.helpers import (
     quadrature,
     seeded,
     simulate,
-    two_mode_cascade,
 )
 from tests.oracles import paths
 
@@ -27,12 +26,8 @@ N, M, K, DIM = 4, 6, 4, 2
 POINT = np.array([0.2, -0.4])
 
 
-def guided(shares: list[float], stds: list[float]) -> Guided:
-    return Guided(torch.tensor(shares, dtype=torch.float64), torch.tensor(stds, dtype=torch.float64))
-
-
 UNEVEN = guided([0.9, 0.7, 1.1, 0.4], [0.5, 0.8, 1.1, 1.6])
-FINITE = guided([0.8, 0.7], [0.6, 1.1])  # weights of finite variance for the cascade of that name
+FINITE = guided([0.8, 0.7], [0.6, 1.15])  # weights of finite variance for the cascade of that name
 PROPOSALS = [pytest.param(p, id=type(p).__name__) for p in (Paper(), Widened(), UNEVEN)]
 
 
@@ -171,81 +166,76 @@ def test_look_ahead_is_the_expected_log_density_of_the_next_step():
 # The law of the estimate.
 
 
-def estimates(proposal, n_particles: int, n_copies: int, seed: int, module=sequential) -> tuple[np.ndarray, float]:
+def estimates(proposal, n_particles: int, n_copies: int, seed: int) -> tuple[np.ndarray, float]:
     """Independent estimates at one point, and the exact log density there."""
     model, oracle = finite_variance_cascade()
     copies = torch.from_numpy(POINT).expand(n_copies, -1)
     arguments = {"n_particles": n_particles, "generator": seeded(seed)}
-    return module.log_likelihood(model, copies, proposal=proposal, **arguments).numpy(), oracle.log_prob(POINT)
+    return sequential.log_likelihood(model, copies, proposal=proposal, **arguments).numpy(), oracle.log_prob(POINT)
 
 
-def assert_unbiased(module, proposal, n_particles) -> None:
-    values, exact = estimates(proposal, n_particles, 20_000, 0, module)
+def assert_unbiased(proposal, n_particles) -> None:
+    values, exact = estimates(proposal, n_particles, 10_000, 0)
     ratios = np.exp(values - exact)
     assert_mean(ratios, 1.0)
-    assert ratios.std() / math.sqrt(len(ratios)) < 0.02
+    assert ratios.std() / math.sqrt(len(ratios)) < 0.03
 
 
-@pytest.mark.parametrize("resample_below", [0.5, 2.0])
 @pytest.mark.parametrize("n_particles", [2, 7])
 @pytest.mark.parametrize("proposal", [Paper(), FINITE])
-def test_unbiased_for_the_density(proposal, n_particles, resample_below, monkeypatch):
-    """With resampling where it is due, and with resampling always."""
-    monkeypatch.setattr(sequential, "RESAMPLE_BELOW", resample_below)
-    assert_unbiased(sequential, proposal, n_particles)
+def test_unbiased_for_the_density_with_resampling_always(proposal, n_particles, monkeypatch):
+    monkeypatch.setattr(sequential, "RESAMPLE_BELOW", 2.0)
+    assert_unbiased(proposal, n_particles)
 
 
+def scaled_draws(factors):
+    """Draws of level i times factors[i - 1]; the top level is drawn first."""
+
+    def mutate(monkeypatch):
+        real, calls = sequential.standard_normal, itertools.count(1)
+
+        def scaled(*arguments, **options):
+            return factors[-next(calls) % len(factors)] * real(*arguments, **options)
+
+        monkeypatch.setattr(sequential, "standard_normal", scaled)
+
+    return mutate
+
+
+def draws_aside(monkeypatch):
+    real = sequential.standard_normal
+    monkeypatch.setattr(sequential, "standard_normal", lambda *a, **options: real(*a, **options) + 0.5)
+
+
+T = FINITE.stds.tolist()
 MUTANT_DRAWS = {
-    "of the next level": ("mean + std[level - 1].to(", "mean + std[level - 2].to("),
-    "variance for std": ("mean + std[level - 1].to(x.dtype)", "mean + std[level - 1].to(x.dtype) ** 2"),
-    "about the example": ("state = mean + std", "state = x + std"),
+    "of the next level": scaled_draws([T[1] / T[0], T[0] / T[1]]),
+    "variance for std": scaled_draws(T),
+    "about another mean": draws_aside,
 }
 
 
 @pytest.mark.parametrize("name", MUTANT_DRAWS)
-def test_mutants_of_the_draws_are_seen(name):
+def test_mutants_of_the_draws_are_seen(name, monkeypatch):
+    MUTANT_DRAWS[name](monkeypatch)
     with pytest.raises(AssertionError):
-        assert_unbiased(mutated(sequential, *MUTANT_DRAWS[name]), FINITE, 7)
-
-
-def test_unbiased_with_a_denoiser_that_is_not_linear(monkeypatch):
-    """Two modes in one dimension against quadrature, on a mode, between the modes and off a mode."""
-    monkeypatch.setattr(sequential, "RESAMPLE_BELOW", 2.0)
-    model, log_prob = two_mode_cascade()
-    for point in (-1.0, 0.2, 1.3):
-        x = torch.full((20_000, 1), point, dtype=torch.float64)
-        values = sequential.log_likelihood(model, x, proposal=Paper(), n_particles=8, generator=seeded(12)).numpy()
-        ratios = np.exp(values - log_prob(np.array([point])))
-        assert_mean(ratios, 1.0)
-        assert ratios.std() / math.sqrt(20_000) < 0.02
+        assert_unbiased(FINITE, 7)
 
 
 @pytest.mark.parametrize("proposal", [Paper(), FINITE])
 def test_converges_to_the_log_density(proposal):
-    values, exact = estimates(proposal, 20_000, 20, seed=1)
+    values, exact = estimates(proposal, 10_000, 20, seed=1)
     assert_mean(np.exp(values - exact), 1.0)
     assert values.std() < 0.03
 
 
-def test_below_the_log_density_and_increasing_in_the_particles():
-    runs = [estimates(FINITE, m, 3_000, seed=m)[0] for m in (1, 3, 10)]
-    runs.append(np.full(3_000, estimates(FINITE, 1, 1, seed=0)[1]))
-    for low, high in pairwise(runs):
-        assert high.mean() - low.mean() > 5 * math.hypot(low.std(), high.std()) / math.sqrt(3_000)
-
-
-@pytest.mark.parametrize("resample_below", [0.5, 2.0])
-@pytest.mark.parametrize("n_particles", [2, 10])
-def test_simulated_data_are_between_the_bounds(n_particles, resample_below, monkeypatch):
-    """Below and above by 5 standard errors; E[p / estimate] with the true latents in place is 1, on both sides."""
-    monkeypatch.setattr(sequential, "RESAMPLE_BELOW", resample_below)
+def test_the_upper_side_with_resampling_always(monkeypatch):
+    """E[p / estimate] is 1 with the true latents in place, and the estimate is above by 5 standard errors."""
+    monkeypatch.setattr(sequential, "RESAMPLE_BELOW", 2.0)
     model, oracle = finite_variance_cascade()
     x, latents = simulate(oracle, 4_000, seed=7)
-    exact = oracle.log_prob(x.numpy())
-    arguments = {"proposal": FINITE, "n_particles": n_particles}
-    lower = sequential.log_likelihood(model, x, **arguments, generator=seeded(8)).numpy() - exact
-    upper = sequential.log_likelihood(model, x, **arguments, generator=seeded(9), true_latents=latents).numpy() - exact
-    assert lower.mean() < -5 * lower.std() / math.sqrt(4_000)
+    arguments = {"proposal": FINITE, "n_particles": 3, "generator": seeded(9), "true_latents": latents}
+    upper = sequential.log_likelihood(model, x, **arguments).numpy() - oracle.log_prob(x.numpy())
     assert upper.mean() > 5 * upper.std() / math.sqrt(4_000)
     assert_mean(np.exp(-upper), 1.0)
     assert np.exp(-upper).std() < 2.0
@@ -272,51 +262,8 @@ def test_resampling_and_looking_ahead_pay(monkeypatch):
         assert runs["full"].mean() - runs[other].mean() > 5 * error
 
 
-@pytest.mark.parametrize("n_rows", [1, 3])
-def test_blocks_follow_one_another(n_rows, monkeypatch):
-    """In blocks of a few examples it is as if they came in several calls with one generator."""
-    model, oracle = linear_cascade(0, DIM, K)
-    x, latents = simulate(oracle, 7, seed=16)
-    monkeypatch.setattr(sequential, "BLOCK_STATES", n_rows * M)
-    arguments = {"proposal": UNEVEN, "n_particles": M}
-    blocked = sequential.log_likelihood(model, x, **arguments, generator=seeded(17), true_latents=latents)
-    generator = seeded(17)
-    calls = [
-        sequential.log_likelihood(model, part, **arguments, generator=generator, true_latents=truth)
-        for part, truth in zip(x.split(n_rows), latents.split(n_rows, 1), strict=True)
-    ]
-    assert torch.equal(blocked, torch.cat(calls))
-
-
-@pytest.mark.parametrize("n_particles", [1, 10, 1_000])
-def test_memory_is_bounded_by_the_blocks(n_particles, monkeypatch):
-    """No tensor is larger than the states of a block, or than those of one example."""
-    monkeypatch.setattr(sequential, "BLOCK_STATES", 100)
-    model, _ = linear_cascade(0, DIM, K)
-    x = torch.zeros(150, DIM, dtype=torch.float64)
-    with LargestTensor() as largest:
-        sequential.log_likelihood(model, x, proposal=UNEVEN, n_particles=n_particles, generator=seeded(18))
-    assert largest.n_elements <= max(100, n_particles, 150) * DIM
-
-
 def test_bottom_up_proposals_are_refused():
     model, _ = linear_cascade(0, DIM, K)
     x = torch.zeros(1, DIM, dtype=torch.float64)
     with pytest.raises(ValueError, match="got the proposal Renoising, expected one that draws x_k first"):
         sequential.log_likelihood(model, x, proposal=Renoising(), n_particles=2, generator=seeded(0))
-
-
-@pytest.mark.parametrize("n_particles", [0, -1])
-def test_no_particles_are_refused(n_particles):
-    model, _ = linear_cascade(0, DIM, K)
-    x = torch.zeros(1, DIM, dtype=torch.float64)
-    with pytest.raises(ValueError, match=f"n_particles: got {n_particles}, expected at least 1"):
-        sequential.log_likelihood(model, x, proposal=Paper(), n_particles=n_particles, generator=seeded(0))
-
-
-@pytest.mark.parametrize("shape", [(K - 1, N, DIM), (K + 1, N, DIM)])
-def test_true_latents_that_do_not_fit_are_refused(shape):
-    model, _ = linear_cascade(0, DIM, K)
-    x, latents = torch.zeros(N, DIM, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
-    with pytest.raises(ValueError, match="true_latents: got shape"):
-        sequential.log_likelihood(model, x, proposal=Paper(), n_particles=2, generator=seeded(0), true_latents=latents)

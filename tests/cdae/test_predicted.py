@@ -1,10 +1,12 @@
-"""A last step whose variance is predicted from x_1: every estimator against quadrature, and what it is worth."""
+"""A last step whose variance is predicted from x_1: bounds, losses and samples with it, and what it is worth.
 
-from itertools import pairwise
+Not here: estimates of log p(x) of such a model (`tests.estimators.test_contract`).
+"""
 
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import simpson
 from scipy.stats import norm
 from torch import Tensor, nn
 
@@ -12,133 +14,41 @@ from cdae import bound, objective
 from cdae.corruption import NoiseSchedule
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, StdPredictor, mlp
-from cdae.estimators import all_pairs, annealing, importance, markov, proposals, quadrature, sequential
-from cdae.estimators.paths import CascadePath, linear_schedule
-from cdae.estimators.step_sizes import StepSizes
+from cdae.estimators import all_pairs, importance, markov, proposals, quadrature, sequential
 from cdae.model import CDAE
 from cdae.training import fit
-from tests.helpers import assert_mean, expected_gradient_of_one_level, gradient, linear_cascade, mutated, seeded
-from tests.oracles import scalar_cascade
+from tests.estimators.two_sided import Std, mean_of, predicting, predicting_log_prob, std_of
+from tests.helpers import assert_mean, expected_gradient_of_one_level, gradient, linear_cascade, seeded
 
 K, N = 2, 4_000
-C, RHO = (0.0, 0.5, 1.0), np.array([0.6, 0.75])  # rho_i^2 < 2 c_i^2: weights of finite variance
 POINT = torch.tensor([[-0.4]], dtype=torch.float64)
-
-
-def mean_of(x):
-    return 0.6 * np.tanh(x) + 0.1
-
-
-def std_of(x):
-    return 0.1 + 1.2 / (1.0 + np.exp(-2.0 * x))
-
-
-class Mean(nn.Module):
-    def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        return 0.6 * torch.tanh(x) + 0.1
-
-
-class Std(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return 0.1 + 1.2 * torch.sigmoid(2.0 * x)
-
-
-def scalar_model(last_step: nn.Module | None) -> CDAE:
-    zeros, ones = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-    model = CDAE(Mean(), NoiseSchedule(C), data_mean=zeros, data_std=0.7 * ones, last_step=last_step)
-    model.reconstruction_std.copy_(torch.from_numpy(RHO))
-    return model
-
-
-def exact(x: np.ndarray) -> np.ndarray:
-    grid, model = np.linspace(-10.0, 10.0, 4_001), scalar_model(Std())
-    stds = [std_of(grid), *RHO[1:]]
-    return scalar_cascade.log_prob(x, mean_of, stds, 0.0, model.prior_std.item(), grid)
 
 
 def test_quadrature_integrates_it():
     x = torch.linspace(-2.0, 2.0, 9, dtype=torch.float64)[:, None]
-    np.testing.assert_allclose(quadrature.log_density(scalar_model(Std()), x), exact(x[:, 0].numpy()), atol=1e-6)
-
-
-def steps() -> StepSizes:
-    sizes = torch.full((2,), 0.8, dtype=torch.float64)
-    return StepSizes(linear_schedule(1), sizes, torch.full_like(sizes, torch.nan), 3)
-
-
-GUIDED = proposals.Guided(*torch.tensor([[0.7, 0.5], [0.55, 1.0]], dtype=torch.float64))
-PATH_STEPS = {"betas": linear_schedule(4), "steps": steps(), "n_chains": 1, "progress": lambda line: None}
-
-
-def annealed(model: CDAE, x: Tensor, generator: torch.Generator) -> Tensor:
-    run = annealing.log_weights(CascadePath(model, GUIDED), x, generator=generator, **PATH_STEPS)
-    return run.log_weights[0].detach()
-
-
-LOG_WEIGHTS = {
-    "importance": lambda m, x, g: importance.log_weights(m, x, m.infer(x, generator=g)),
-    "guided": lambda m, x, g: proposals.draw_log_weights(m, GUIDED, x, generator=g),
-    "renoising": lambda m, x, g: proposals.draw_log_weights(m, proposals.Renoising(), x, generator=g),
-    "all pairs": lambda m, x, g: all_pairs.log_likelihood(m, x, proposal=proposals.Paper(), n_draws=5, generator=g),
-    "sequential": lambda m, x, g: sequential.log_likelihood(m, x, proposal=GUIDED, n_particles=5, generator=g),
-    "annealed": annealed,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", LOG_WEIGHTS)
-def test_weights_average_to_the_density(name):
-    log_weights = LOG_WEIGHTS[name](scalar_model(Std()), POINT.expand(N, 1), seeded(0)).detach()
-    assert_mean(np.exp(log_weights.numpy() - exact(POINT[:, 0].numpy())), 1.0)
-
-
-@pytest.mark.parametrize("name", LOG_WEIGHTS)
-def test_with_one_variance_for_all_they_average_to_another(name):
-    log_weights = LOG_WEIGHTS[name](scalar_model(None), POINT.expand(N, 1), seeded(0)).detach()
-    with pytest.raises(AssertionError):
-        assert_mean(np.exp(log_weights.numpy() - exact(POINT[:, 0].numpy())), 1.0)
-
-
-@pytest.mark.parametrize(
-    ("module", "old", "new"),
-    [
-        (sequential, "model.last_step_std(state) if level == 1 else", "model.last_step_std(x) if level == 1 else"),
-        (all_pairs, "model.last_step_std(origin + state)", "model.last_step_std(state)"),
-        (all_pairs, "x_hat, last_std) + log_b)", "x_hat, last_std))"),
-    ],
-)  # fmt: skip
-def test_mutants_are_seen(module, old, new):
-    options = {"proposal": proposals.Paper(), "generator": seeded(0)}
-    options |= {"n_particles": 5} if module is sequential else {"n_draws": 5}
-    log_weights = mutated(module, old, new).log_likelihood(scalar_model(Std()), POINT.expand(N, 1), **options)
-    with pytest.raises(AssertionError):
-        assert_mean(np.exp(log_weights.numpy() - exact(POINT[:, 0].numpy())), 1.0)
-
-
-def test_the_reverse_chain_averages_to_the_inverse_density():
-    model = scalar_model(Std())
-    x, latents = model.simulate(N, generator=seeded(3))
-    run = annealing.reverse_log_weights(CascadePath(model, GUIDED), x, latents, generator=seeded(4), **PATH_STEPS)
-    assert_mean(np.exp(run.log_weights[0].detach().numpy() + exact(x[:, 0].numpy())), 1.0)
+    exact = predicting_log_prob(x[:, 0].numpy())
+    np.testing.assert_allclose(quadrature.log_density(predicting(Std()), x), exact, atol=1e-6)
 
 
 def test_samples_have_the_density():
-    x = scalar_model(Std()).simulate(200_000, generator=seeded(5))[0][:, 0].numpy()
+    x = predicting(Std()).simulate(50_000, generator=seeded(5))[0][:, 0].numpy()
     edges = np.linspace(-1.5, 2.0, 15)
-    for low, high in pairwise(edges):
-        points = np.linspace(low, high, 41)
-        assert_mean((x > low) & (x <= high), np.trapezoid(np.exp(exact(points)), points))
-    samples = list(scalar_model(Std()).sample_sets(200_000, generator=seeded(5)))
+    points = np.linspace(edges[:-1], edges[1:], 11)
+    density = np.exp(predicting_log_prob(points.ravel())).reshape(points.shape)
+    inside = (x[:, None] > edges[:-1]) & (x[:, None] <= edges[1:])
+    assert_mean(inside, simpson(density, x=points, axis=0))
+    samples = list(predicting(Std()).sample_sets(50_000, generator=seeded(5)))
     assert torch.equal(samples[1].values[:, 0], torch.from_numpy(x))
 
 
 def test_bounds_hold_the_density_of_the_last_step():
-    model, x = scalar_model(Std()), POINT.expand(6, 1)
+    model, x = predicting(Std()), POINT.expand(6, 1)
     noisy = model.infer(x, generator=seeded(1))
     x_1 = noisy[0, :, 0].numpy()
     expected = norm.logpdf(POINT.item(), mean_of(x_1), std_of(x_1))
     for terms in (bound.bound_terms(model, x, noisy), markov.markov_bound_terms(model, x, noisy)):
         np.testing.assert_allclose(terms.reconstruction, expected, atol=1e-12)
-    without = bound.bound_terms(scalar_model(None), x, noisy)
+    without = bound.bound_terms(predicting(None), x, noisy)
     assert torch.equal(without.level_kl, bound.bound_terms(model, x, noisy).level_kl)
 
 
@@ -232,7 +142,7 @@ def test_it_pays_where_variances_differ_between_examples_and_stays_below_the_exa
     bounds = {}
     for reconstruction in ("isotropic", "predicted"):
         model = CDAE.build({**options, "reconstruction": reconstruction}, train, generator=seeded(0))
-        settings = {"n_updates": 800, "batch_size": 100, "learning_rate": 0.01, "generator": seeded(1)}
+        settings = {"n_updates": 400, "batch_size": 100, "learning_rate": 0.01, "generator": seeded(1)}
         fit(model, train, **settings, progress=lambda line: None)
         with torch.no_grad():
             bounds[reconstruction] = bound.elbo(model, x, generator=seeded(2)).total.numpy()

@@ -11,7 +11,8 @@ from cdae import bound, objective
 from cdae.corruption import NoiseSchedule
 from cdae.estimators import markov
 from cdae.model import CDAE
-from tests.helpers import assert_mean, level_mse, linear_cascade, mutated, seeded, shared_noise
+from cdae.prior import DiagonalPrior
+from tests.helpers import assert_mean, level_mse, linear_cascade, seeded, shared_noise
 from tests.oracles.linear_markov import LinearMarkovChain
 
 TOLERANCE = 1e-10  # relative to the larger of 1 and the gap
@@ -31,14 +32,14 @@ def markov_chain(seed: int, dim: int, n_levels: int) -> tuple[CDAE, LinearMarkov
     return model, LinearMarkovChain(cascade.matrix, cascade.bias, c, variance, cascade.prior_mean, cascade.prior_std)
 
 
-def expected_bound(model: CDAE, x: np.ndarray, module=markov) -> float:
+def expected_bound(model: CDAE, x: np.ndarray) -> float:
     """E[bound] at one point, exactly: its integrand is quadratic in the noise, one level at a time."""
-    return module.markov_bound_terms(model, *shared_noise(model, torch.from_numpy(x))).total.mean().item()
+    return markov.markov_bound_terms(model, *shared_noise(model, torch.from_numpy(x))).total.mean().item()
 
 
-def identity_error(model: CDAE, oracle: LinearMarkovChain, x: np.ndarray, module=markov) -> float:
+def identity_error(model: CDAE, oracle: LinearMarkovChain, x: np.ndarray) -> float:
     gap = oracle.gap(x)
-    return abs(oracle.log_prob(x) - expected_bound(model, x, module) - gap) / max(1.0, gap)
+    return abs(oracle.log_prob(x) - expected_bound(model, x) - gap) / max(1.0, gap)
 
 
 @pytest.mark.parametrize(("seed", "dim", "n_levels"), FIXED_CASES)
@@ -49,28 +50,78 @@ def test_log_density_is_expected_bound_plus_gap(seed, dim, n_levels):
     assert oracle.gap(x) > 0
 
 
-MUTANTS = [
-    ("square()\n\n\ndef transition", "clone()\n\n\ndef transition"),  # c_i / c_{i+1} for its square
-    ("1.0 - kept_share(c)", "1.0 - kept_share(c).roll(1)"),
-    ("variance = g * ", "variance = "),
-    ("return ((1.0 - g) * variance)", "return (variance)"),
-    ("(1.0 - g) * reconstruction_std.double()", "reconstruction_std.double()"),
-    (".square()\n    return ((1", "\n    return ((1"),  # rho for rho^2
-    ("left = 1.0 - kept_share(c)", "left = kept_share(c)"),
-    ("c[i] * left[i].sqrt()", "c[i] * left[i]"),
-    ("kl_normal(left[i] * x,", "kl_normal(x,"),
-    ("left[i] * x_hat[i], std[i]", "left[i] * x_hat[i - 1], std[i]"),
-    ("log_normal(x, x_hat[0], model.last_step_std(noisy[0]))", "log_normal(x, x_hat[0], std[1])"),
-    ("range(1, len(noisy))", "range(1, len(noisy) - 1)"),
-    ("kl_from(x, c[-1])", "kl_from(x, c[-2])"),
-]
+def share_of(change):
+    def mutate(monkeypatch, model):
+        real = markov.kept_share
+        monkeypatch.setattr(markov, "kept_share", lambda c: change(real(c)))
+
+    return mutate
 
 
-@pytest.mark.parametrize(("old", "new"), MUTANTS)
-def test_mutants_of_the_bound_break_the_identity(old, new):
+def variances_of(formula):
+    """v_i as a formula of g_i, c_i^2 and rho_i^2."""
+
+    def mutate(monkeypatch, model):
+        def std(c, rho):
+            return formula(markov.kept_share(c), c[:-1].square(), rho.square()).sqrt()
+
+        monkeypatch.setattr(markov, "transition_std", std)
+
+    return mutate
+
+
+def divergence_of(change):
+    """`change` sees the divergence and its arguments: mean and std of q, mean and std of p."""
+
+    def mutate(monkeypatch, model):
+        real = markov.kl_normal
+        monkeypatch.setattr(markov, "kl_normal", lambda *arguments: change(real, *arguments))
+
+    return mutate
+
+
+def reconstruction_from_the_wrong_level(monkeypatch, model):
+    real = model.denoise
+    monkeypatch.setattr(model, "denoise", lambda noisy: real(noisy).roll(1, 0))
+
+
+def last_step_of_the_level_above(monkeypatch, model):
+    monkeypatch.setattr(model, "last_step_std", lambda x_1: model.reconstruction_std[1])
+
+
+def one_level_too_few(monkeypatch, model):
+    monkeypatch.setattr(markov, "range", lambda start, stop: range(start, stop - 1), raising=False)
+
+
+def prior_at_the_level_below(monkeypatch, model):
+    real, c = DiagonalPrior.kl_from, model.corruption_std
+    monkeypatch.setattr(DiagonalPrior, "kl_from", lambda self, mean, std: real(self, mean, c[-2]))
+
+
+MUTANTS = {
+    "c_i / c_{i+1} for its square": share_of(torch.sqrt),
+    "share of the next level": share_of(lambda g: g.roll(1)),
+    "share that is lost for the one that is kept": share_of(lambda g: 1.0 - g),
+    "own variance whole": variances_of(lambda g, own, rho: (1 - g) * (own + (1 - g) * rho)),
+    "lost share left out": variances_of(lambda g, own, rho: g * own + (1 - g) * rho),
+    "error whole": variances_of(lambda g, own, rho: (1 - g) * (g * own + rho)),
+    "rho for its square": variances_of(lambda g, own, rho: (1 - g) * (g * own + (1 - g) * rho.sqrt())),
+    "variance for std in q": divergence_of(lambda kl, m_q, s_q, m_p, s_p: kl(m_q, s_q.square(), m_p, s_p)),
+    "means not scaled": divergence_of(lambda kl, m_q, s_q, m_p, s_p: kl(2.0 * m_q, s_q, m_p, s_p)),
+    "divergences swapped": divergence_of(lambda kl, m_q, s_q, m_p, s_p: kl(m_p, s_p, m_q, s_q)),
+    "reconstruction from the wrong level": reconstruction_from_the_wrong_level,
+    "last step of the level above": last_step_of_the_level_above,
+    "one level too few": one_level_too_few,
+    "prior at the level below": prior_at_the_level_below,
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_of_the_bound_break_the_identity(name, monkeypatch):
     """Every mistake is seen, by at least ten million times the tolerance."""
     model, oracle = markov_chain(0, dim=4, n_levels=3)
-    assert identity_error(model, oracle, point(0, 4), mutated(markov, old, new)) > 1e7 * TOLERANCE
+    MUTANTS[name](monkeypatch, model)
+    assert identity_error(model, oracle, point(0, 4)) > 1e7 * TOLERANCE
 
 
 def test_one_level_is_the_cascades_own_bound():
