@@ -1,4 +1,4 @@
-"""Files written whole or not at all: a temporary file beside the target, renamed when complete."""
+"""Atomic writing of files: a temporary file beside the target is renamed when it is complete."""
 
 import json
 import os
@@ -12,7 +12,10 @@ import numpy as np
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path; on success it becomes `path`, on any failure it is removed."""
+    """Yield a temporary path whose file is renamed to `path` on success and removed on any failure.
+
+    Missing folders are created.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -24,20 +27,26 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """UTF-8 with newline line ends on every system."""
+    """Write text as UTF-8 with "\\n" as the line end on every system."""
     with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Keys in the order given; refuses NaN and infinity, which are not JSON."""
+    """Write a value as JSON, with keys in the given order.
+
+    Raises:
+        ValueError: if a number is NaN or infinite, which JSON cannot represent.
+    """
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
+    """Read a JSON file in UTF-8."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def write_npz(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays by name to an npz file, without compression."""
     with written_whole(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
