@@ -42,7 +42,7 @@ class NoiseSchedule:
 
     @classmethod
     def geometric(cls, n_levels: int, first_std: float, last_std: float) -> "NoiseSchedule":
-        """Return k = n_levels standard deviations from first_std to last_std with a constant ratio.
+        """Return a schedule of n_levels standard deviations from first_std to last_std with a constant ratio.
 
         A single level has the geometric mean of the two ends.
 
@@ -54,7 +54,7 @@ class NoiseSchedule:
 
     @classmethod
     def linear(cls, n_levels: int, first_std: float, last_std: float) -> "NoiseSchedule":
-        """Return k = n_levels standard deviations from first_std to last_std with a constant difference.
+        """Return a schedule of n_levels standard deviations from first_std to last_std with a constant difference.
 
         A single level has the mean of the two ends.
 

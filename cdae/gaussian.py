@@ -79,7 +79,7 @@ def whiten(x: Float[Tensor, "*batch dim"], mean: Tensor, factor: Float[Tensor, "
 def log_normal_full(
     x: Float[Tensor, "*batch dim"], mean: Float[Tensor, "dim"], factor: Float[Tensor, "dim dim"]
 ) -> Float[Tensor, "*batch"]:
-    """Return log N(x; mean, factor factor^T) in nats, for a lower triangular factor; mean and factor are float64."""
+    """Return log N(x; mean, factor factor^T) in nats, for a mean and a lower triangular factor in float64."""
     whitened, log_volume = whiten(x, mean, factor), factor.diagonal().log().sum()
     return log_normal(whitened, torch.zeros_like(mean), torch.ones_like(mean)) - log_volume
 
