@@ -1,1 +1,1 @@
-"""Models to compare the cascade with, and the registry of all model kinds."""
+"""The models that the cascade is compared with, and the registry of all model kinds."""

@@ -1,11 +1,12 @@
-"""A single denoising auto-encoder sampled by a Markov chain (Bengio et al. 2013, "Generalized Denoising Auto-Encoders
-as Generative Models").
+"""A single denoising auto-encoder sampled by a Markov chain (Y. Bengio et al., 2013).
 
-One step corrupts, x~ = x + c eps, and denoises: with sampling, x' = r(x~) + rho eps with rho^2 the denoiser's mean
-squared error; in the mean-only variant x' = r(x~), whose chain has less variance than the data. Walkback training
-(their Algorithm 1) also denoises states that the chain reaches from each training example. There is no tractable
-likelihood: the model offers samples only. A chain one step from its training image is a copy of it, so chains are also
-started from noise, and the distance to the start is reported.
+One step of the chain corrupts a state, x~ = x + c eps, and then denoises it. The sampling chain takes
+x' = r(x~) + rho eps, where rho^2 is the denoiser's mean squared error. The mean-only chain takes x' = r(x~), and has
+less variance than the data. Walkback training (Algorithm 1 of the source) also denoises states that the chain reaches
+from each training example. The likelihood is not tractable, so the model only gives samples. One step from a training
+image the state is almost a copy of it, so chains also start from noise, and the distance to the start is reported.
+
+Source: Y. Bengio et al., "Generalized Denoising Auto-Encoders as Generative Models", 2013.
 """
 
 from collections.abc import Iterator
@@ -21,24 +22,25 @@ from cdae.denoiser import BlindDenoiser, DataScale, mlp
 from cdae.gaussian import squared_norm, standard_normal
 from cdae.interfaces import DivergenceError, SampleSet, SampleVariant
 
-# Rows of a batch: walkback's vary in number, and bfloat16 products keep buffers of every size that they have seen.
+# Batches are padded to a multiple of this number of rows: walkback changes the number of rows, and bfloat16 products
+# keep a buffer for every number of rows that occurs.
 BATCH_MULTIPLE = 32
 MAX_STARTS = 10_000
 WALKBACK_CONTINUATION = 0.5  # probability of one more step back, as in Bengio et al.
 
 
 class DAE(nn.Module):
-    """Denoiser, corruption level and the chain made of them.
+    """A denoising auto-encoder with one corruption level, and its Markov chain.
 
     Args:
-        denoiser: a module called as denoiser(x, level); the level is always 1 here.
+        denoiser: a module called as denoiser(x, level) with x (n, dim) and level (n,), which is always 1 here.
         corruption_std: c, in data units.
-        starts: (s, dim), training examples from which chains start; chains beyond s start from them again.
-        n_walkback_steps: most steps back from a training example in training; 0 trains the plain DAE.
-        chain_steps: increasing numbers of chain steps after which samples are taken.
+        starts: (s, dim), the training examples from which chains start; with more than s chains they are used again.
+        n_walkback_steps: at most so many walkback steps from a training example in training; 0 trains the plain DAE.
+        chain_steps: the numbers of chain steps, in increasing order, after which samples are taken.
 
     Raises:
-        ValueError: for a corruption_std that is not positive.
+        ValueError: if corruption_std is not positive and finite.
     """
 
     starts: Tensor
@@ -63,7 +65,10 @@ class DAE(nn.Module):
 
     @classmethod
     def build(cls, options: dict[str, Any], training_set: TrainingSet, *, generator: torch.Generator) -> "DAE":
-        """An untrained model from configuration options; corruption_std is in units of the data's pooled std."""
+        """Build an untrained model from configuration options.
+
+        The option corruption_std is in units of the data's pooled standard deviation.
+        """
         data = training_set.summary()
         dim = len(data.mean)
         network = mlp(dim, options["hidden_sizes"], dim, generator=generator)
@@ -77,19 +82,20 @@ class DAE(nn.Module):
         )
 
     def reconstruct(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
-        """r(x) of corrupted data."""
+        """Return the reconstructions r(x) of corrupted data x."""
         padded = nn.functional.pad(x, (0, 0, 0, -len(x) % BATCH_MULTIPLE))
         level = torch.ones(len(padded), dtype=torch.long, device=x.device)
         return self.denoiser(padded, level)[: len(x)]
 
     def corrupt(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
+        """Draw x + c eps, one corrupted copy of each example."""
         return x + self.corruption_std * standard_normal(x, *x.shape, generator=generator)
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
-        """Set rho^2 to the mean squared error per dimension, over `x` and one corruption of each example.
+        """Set rho^2 to the mean squared error per dimension, over the examples `x` and one corruption of each.
 
         Raises:
-            DivergenceError: if the denoiser's answers are not finite.
+            DivergenceError: if the denoiser's outputs are not finite.
         """
         chunks = x.split(EXAMPLES)
         with torch.no_grad():
@@ -100,7 +106,10 @@ class DAE(nn.Module):
         self.reconstruction_std.copy_(mse.sqrt())
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
-        """Squared error per example, averaged over the batch and over every state that walkback visits."""
+        """Compute the squared error |x - r(x~)|^2 in squared data units.
+
+        It is averaged over the examples of the batch and all states that walkback visits.
+        """
         target, state, errors = x, x, []
         for step in range(self.n_walkback_steps + 1):
             x_hat = self.reconstruct(self.corrupt(state, generator=generator))
@@ -116,22 +125,25 @@ class DAE(nn.Module):
 
     @torch.no_grad()
     def step(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
-        """One step of the sampling chain."""
+        """Take one step of the sampling chain."""
         return self._sample_around(self.mean_step(x, generator=generator), generator=generator)
 
     @torch.no_grad()
     def mean_step(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
-        """One step of the mean-only chain."""
+        """Take one step of the mean-only chain."""
         corrupted = self.corrupt(x, generator=generator)
         return torch.cat([self.reconstruct(part) for part in corrupted.split(EXAMPLES)])
 
     def noise_starts(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
-        """Starts far from the data: Gaussian noise with the mean and variance per pixel of the corrupted data."""
+        """Draw n starts far from the data: Gaussian noise with the corrupted data's mean and variance of each pixel."""
         std = (self.starts.var(0, correction=0) + self.corruption_std**2).sqrt()
         return self.starts.mean(0) + std * standard_normal(self.starts, n, self.starts.shape[1], generator=generator)
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
-        """States of n_samples chains after each of `chain_steps`, by start (data, noise) and by kind of chain."""
+        """Yield the states of n_samples chains after each of `chain_steps`.
+
+        There are four groups of chains: sampling and mean-only, each started from data and from noise.
+        """
         for last_step, step in [("sample", self.step), ("mean", self.mean_step)]:
             for origin in ("data", "noise"):
                 if origin == "data":

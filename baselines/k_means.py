@@ -1,7 +1,8 @@
-"""k-means centres of the training images as "samples": a blurred copy of the training set.
+"""Control: the k-means centres of the training images as samples, a blurred copy of the training set.
 
-A Parzen estimate prefers them to the images themselves, and to most models, because a centre is close to many images:
-the control that shows what Parzen rewards. Lloyd's algorithm (S. Lloyd, "Least Squares Quantization in PCM", 1982).
+A centre is close to many images, so a Parzen estimate prefers the centres to the images themselves, and to the samples
+of most models. This control shows that the Parzen estimate rewards blur. The centres come from Lloyd's algorithm
+(S. Lloyd, "Least Squares Quantization in PCM", 1982).
 """
 
 from collections.abc import Iterator
@@ -15,13 +16,13 @@ from cdae.data import TrainingSet
 from cdae.interfaces import SampleSet, SampleVariant
 
 MAX_ITERATIONS = 10  # 10,000 centres of 50,000 images hardly move after five
-BLOCK_ROWS = 256  # examples per block of distances; a constant for equal results
+BLOCK_ROWS = 256  # examples in a block of distances; a constant for equal results
 
 
 def nearest_centre(x: Float[Tensor, "n dim"], centres: Float[Tensor, "c dim"]) -> Int[Tensor, "n"]:
-    """The index of the centre nearest to each row."""
+    """Return the index of the centre that is nearest to each row of x."""
     half_norms = 0.5 * centres.square().sum(1)
-    scores = x.new_empty(BLOCK_ROWS, len(centres))  # one buffer for all blocks: fresh ones would leave holes in memory
+    scores = x.new_empty(BLOCK_ROWS, len(centres))  # one buffer for all blocks, because new ones fragment the memory
     nearest = []
     for block in x.split(BLOCK_ROWS):
         # |x|^2 is the same for all centres, so the nearest maximises x . c - |c|^2 / 2.
@@ -31,9 +32,12 @@ def nearest_centre(x: Float[Tensor, "n dim"], centres: Float[Tensor, "c dim"]) -
 
 
 def k_means(x: Float[Tensor, "n dim"], n_centres: int, *, generator: torch.Generator) -> Float[Tensor, "c dim"]:
-    """Lloyd's algorithm from randomly chosen rows, until no row changes its centre or for MAX_ITERATIONS.
+    """Find the centres by Lloyd's algorithm, which starts from randomly chosen rows of x.
 
-    A centre that no row is nearest to stays where it is.
+    It ends when no row changes its centre, or after MAX_ITERATIONS. A centre without any row does not move.
+
+    Args:
+        n_centres: c, at most the number of rows.
     """
     centres = x[torch.randperm(len(x), generator=generator)[:n_centres]]
     assigned = torch.full((len(x),), -1)
@@ -55,7 +59,7 @@ def _means(x: Tensor, assigned: Tensor, centres: Tensor) -> Tensor:
 
 
 class KMeansControl(nn.Module):
-    """The centres (c, dim) of the training examples without dequantization; NaN until `fit_closed_form`."""
+    """The k-means centres (c, dim) of the training examples without dequantization; NaN until `fit_closed_form`."""
 
     centres: Tensor
 
@@ -67,7 +71,11 @@ class KMeansControl(nn.Module):
     def build(
         cls, options: dict[str, Any], training_set: TrainingSet, *, generator: torch.Generator
     ) -> "KMeansControl":
-        """Raises ValueError unless n_centres is between 1 and the number of training examples."""
+        """Build an unfitted control from configuration options.
+
+        Raises:
+            ValueError: unless n_centres is between 1 and the number of training examples.
+        """
         n_centres = options["n_centres"]
         if not 1 <= n_centres <= len(training_set):
             raise ValueError(
@@ -76,9 +84,9 @@ class KMeansControl(nn.Module):
         return cls(n_centres, training_set.values.shape[1])
 
     def fit_closed_form(self, training_set: TrainingSet, *, generator: torch.Generator) -> None:
-        """Find the centres."""
+        """Find the centres of the training examples by Lloyd's algorithm."""
         self.centres.copy_(k_means(training_set.pixels(), len(self.centres), generator=generator))
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
-        """All centres, whatever n_samples is."""
+        """Yield all centres as one sample set; n_samples is not used."""
         yield SampleSet(SampleVariant(source="centres"), self.centres)

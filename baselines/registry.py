@@ -1,7 +1,7 @@
-"""Which class a configuration means: kind -> "module:class", imported on use.
+"""The model classes by their kinds in the configuration: kind -> "module:class", imported on use.
 
-Every class has `build(options, training_set, *, generator)`, which makes an untrained model; what else it offers
-decides how it is trained, if at all (`Trainable`, `Fitted`), and which estimators run on it (`cdae.interfaces`).
+Every class has `build(options, training_set, *, generator)`, which builds an untrained model. Its other methods decide
+how it is trained, if at all (`Trainable`, `Fitted`), and which estimators run on it (`cdae.interfaces`).
 """
 
 from importlib import import_module
@@ -20,5 +20,10 @@ MODELS = {
 
 
 def model_class(kind: str) -> type:
+    """Import and return the class of a model kind.
+
+    Raises:
+        KeyError: for an unknown kind; the configuration's schema refuses it earlier.
+    """
     module, name = MODELS[kind].split(":")
     return getattr(import_module(module), name)

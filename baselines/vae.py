@@ -1,8 +1,9 @@
-"""The variational auto-encoder (Kingma and Welling 2014, "Auto-Encoding Variational Bayes").
+"""The variational auto-encoder (D. Kingma and M. Welling, "Auto-Encoding Variational Bayes", 2014).
 
-p(z) = N(0, I), p(x | z) = N(f(z), s^2 I) with one learned s, or one for every pixel, q(z | x) = N(m(x), diag v(x)).
-Without hidden layers it is linear, and at its optimum it equals probabilistic principal component analysis; with an s
-for every pixel, factor analysis.
+    p(z) = N(0, I),   p(x | z) = N(f(z), s^2 I),   q(z | x) = N(m(x), diag v(x))
+
+The standard deviation s is learned, as one number or as one for each pixel. Without hidden layers the model is linear,
+and its optimum is probabilistic principal component analysis, or factor analysis with an s for each pixel.
 """
 
 import math
@@ -23,12 +24,13 @@ RECONSTRUCTIONS = ("isotropic", "per_pixel")
 
 
 class VAE(nn.Module):
-    """Encoder and decoder are multilayer perceptrons with the same hidden sizes, the decoder's in reverse.
+    """A VAE whose encoder and decoder are multilayer perceptrons.
 
     Args:
-        data_scale: standardises the encoder's input and maps the decoder's output to the data.
-        latent_dim: dimension of z.
-        hidden_sizes: hidden layers of the encoder; none makes a linear VAE (with a linear data_scale).
+        data_scale: standardises the encoder's input, and maps the decoder's output to data units.
+        latent_dim: the number of dimensions of z.
+        hidden_sizes: the sizes of the encoder's hidden layers; the decoder has them in reverse order. Without hidden
+            layers, and with a linear data_scale, the VAE is linear.
         reconstruction: "isotropic", one s for all pixels, log_std (); or "per_pixel", log_std (dim,).
         variance_floor: the least value of s^2, in squared data units; see `data.DataSummary`.
 
@@ -60,7 +62,7 @@ class VAE(nn.Module):
 
     @classmethod
     def build(cls, options: dict[str, Any], training_set: TrainingSet, *, generator: torch.Generator) -> "VAE":
-        """An untrained model from configuration options."""
+        """Build an untrained model from configuration options."""
         data = training_set.summary()
         scale = DataScale(data.mean, data.pooled_std, unit_interval=data.unit_interval)
         reconstruction = options.get("reconstruction", "isotropic")
@@ -74,47 +76,47 @@ class VAE(nn.Module):
         )
 
     def std(self) -> Float[Tensor, "*pixels"]:
-        """s, the standard deviation of p(x | z), () or (dim,), nowhere below the floor."""
+        """Return s, the standard deviation of p(x | z), in data units, () or (dim,); it is never below its floor."""
         return self.log_std.clamp(min=self.min_log_std).exp()
 
     def encode(self, x: Float[Tensor, "n dim"]) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
-        """Mean and standard deviation of q(z | x)."""
+        """Return the mean and the standard deviation of q(z | x)."""
         mean, log_var = self.encoder(self.data_scale.standardize(x)).chunk(2, dim=-1)
         return mean, torch.exp(0.5 * log_var)
 
     def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n dim"]:
-        """Mean of p(x | z)."""
+        """Return f(z), the mean of p(x | z), in data units."""
         return self.data_scale.to_data(self.decoder(z))
 
     def log_likelihood(self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
-        """log p(x | z)."""
+        """Return log p(x | z) in nats per example."""
         return log_normal(x, self.decode(z), self.std())
 
     def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n latent"]:
-        """z drawn from q(z | x), differentiable in the encoder's parameters."""
+        """Draw z from q(z | x), differentiable with respect to the encoder's parameters."""
         mean, std = self.encode(x)
         return mean + std * standard_normal(mean, *mean.shape, generator=generator)
 
     def bound_terms(self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "n latent"]) -> BoundTerms:
-        """The bound with its divergence in closed form; there are no inner levels."""
+        """Compute the terms of the lower bound in nats, with KL(q(z | x), p(z)) in closed form and no inner levels."""
         mean, std = self.encode(x)
         prior_kl = kl_normal(mean, std, torch.zeros_like(mean), torch.ones_like(std))
         return BoundTerms(self.log_likelihood(x, latents), prior_kl.new_zeros(0, len(x)), prior_kl)
 
     def log_weights(self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
-        """log p(x | z) p(z) / q(z | x)."""
+        """Return the log importance weights log p(x | z) + log p(z) - log q(z | x) at given latents, in nats."""
         mean, std = self.encode(x)
         log_prior = log_normal(latents, torch.zeros_like(mean), torch.ones_like(std))
         return self.log_likelihood(x, latents) + log_prior - log_normal(latents, mean, std)
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
-        """Set s per pixel to the maximiser of the bound, s_j^2 = E (x - f(z))_j^2 with z ~ q(z | x), or to its floor.
+        """Set every pixel's s to the maximiser of the bound, s_j^2 = E (x - f(z))_j^2 with z ~ q(z | x), or its floor.
 
-        Gradients move it between refits; alone they would take too long from the data's variance to that of a constant
-        pixel. A single s is left to them, and nothing changes.
+        Gradients change s between refits. Without refits, training would be too slow to bring s from the data's
+        standard deviation to that of a constant pixel. If all pixels share one s, only gradients change it.
 
         Raises:
-            DivergenceError: if the decoder's answers are not finite.
+            DivergenceError: if the decoder's outputs are not finite.
         """
         if not self.per_pixel:
             return
@@ -126,7 +128,7 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def pixel_mse(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "dim"]:
-        """E (x - f(z))_j^2 of every pixel j, over the examples and one z ~ q(z | x) of each."""
+        """Estimate E (x - f(z))_j^2 for every pixel j, over the examples and one z ~ q(z | x) of each, in float64."""
         total = x.new_zeros(x.shape[1], dtype=torch.float64)
         for chunk in x.split(EXAMPLES):
             residual = chunk - self.decode(self.infer(chunk, generator=generator))
@@ -134,20 +136,20 @@ class VAE(nn.Module):
         return total / len(x)
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
-        """Minus the bound, a mean over the batch in nats."""
+        """Compute minus the lower bound in nats, averaged over the batch."""
         return -self.bound_terms(x, self.infer(x, generator=generator)).total.mean()
 
     @torch.no_grad()
     def simulate(
         self, n_samples: int, *, generator: torch.Generator
     ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n latent"]]:
-        """x drawn from the model, and the z that it was drawn from."""
+        """Draw x from the model, and return it with its latent z."""
         z = standard_normal(self.log_std, n_samples, self.latent_dim, generator=generator)
         mean = self.decode(z)
         return mean + self.std() * standard_normal(mean, *mean.shape, generator=generator), z
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
-        """The same latents decoded to the mean of p(x | z), and to a sample of it."""
+        """Yield two sample sets from the same latents: the mean of p(x | z), and a sample of it."""
         z = standard_normal(self.log_std, n_samples, self.latent_dim, generator=generator)
         with torch.no_grad():
             mean = torch.cat([self.decode(part) for part in z.split(EXAMPLES)])

@@ -1,1 +1,1 @@
-"""Cascading Denoising Auto-Encoders and the likelihood estimators that every model here shares."""
+"""Cascading Denoising Auto-Encoders, and the likelihood estimators that all models of this benchmark share."""

@@ -1,6 +1,7 @@
 """Ancestral sampling of a cascade, top level first: x_k from the prior, then x_{k-1}, ..., x_1, x_0 (Eqs. 1 and 5).
 
-The last step is x_0 = r(x_1) as its mean, and r(x_1) + std eps as a sample, with the std of p(x_0 | x_1).
+The last step has two variants: its mean x_0 = r(x_1), and a sample x_0 = r(x_1) + std eps, with the standard
+deviation std of p(x_0 | x_1).
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from cdae.interfaces import Cascade, SampleSet, SampleVariant
 def path(
     model: Cascade, x_k: Float[Tensor, "n dim"], *, generator: torch.Generator
 ) -> Iterator[Float[Tensor, "n dim"]]:
-    """x_k as given, x_{k-1}, ..., x_1, and the mean r(x_1)."""
+    """Yield the k + 1 states of ancestral sampling: the given x_k, then x_{k-1}, ..., x_1, then the mean r(x_1)."""
     x = x_k
     yield x
     for level in range(len(model.reconstruction_std), 0, -1):
@@ -29,7 +30,7 @@ def path(
 def step_down(
     model: Cascade, x: Float[Tensor, "n dim"], level: int, *, generator: torch.Generator
 ) -> Float[Tensor, "n dim"]:
-    """x_{level-1} drawn given x_level = x; the mean where level is 1."""
+    """Draw x_{level-1} given x_level = x; at level 1 return the mean r(x_1) instead."""
     mean = model.denoise_level(x, level)
     if level == 1:
         return mean
@@ -41,15 +42,18 @@ def step_down(
 def sample_around(
     model: Cascade, mean: Float[Tensor, "n dim"], x_1: Float[Tensor, "n dim"], *, generator: torch.Generator
 ) -> Float[Tensor, "n dim"]:
-    """x_0 drawn given x_1, with mean = r(x_1)."""
+    """Draw x_0 from p(x_0 | x_1), whose mean r(x_1) is given."""
     std = torch.cat([model.last_step_std(part).to(mean.dtype).expand_as(part) for part in x_1.split(EXAMPLES)])
     return mean + std * standard_normal(mean, *mean.shape, generator=generator)
 
 
 def sample_sets(model: Cascade, x_k: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Iterator[SampleSet]:
-    """The same draws with the last step as its mean and as a sample."""
+    """Yield two sample sets of the same ancestral paths from x_k: the last step's mean, and a sample of the last step.
+
+    They share x_1, and are labelled "last step mean" and "last step sample".
+    """
     x_1 = mean = x_k
-    for state in path(model, x_k, generator=generator):  # without keeping the path, which would fill the memory
+    for state in path(model, x_k, generator=generator):  # the whole path would fill the memory
         x_1, mean = mean, state
     yield SampleSet(SampleVariant("mean"), mean)
     yield SampleSet(SampleVariant("sample"), sample_around(model, mean, x_1, generator=generator))

@@ -1,9 +1,9 @@
-"""The evidence lower bound of a cascade, by its terms (Eqs. 2, 4 and 6).
+"""The evidence lower bound of a cascade, with its terms (Eqs. 2, 4 and 6).
 
     L(x_0) = E log p(x_0 | x_1) - sum_{i=1}^{k-1} E KL(q(x_i | x_0), p(x_i | x_{i+1})) - KL(q(x_k | x_0), p(x_k))
 
-Eq. 2 is the case k = 1 and is not coded twice. All divergences are closed form, so the corrupted copies are the only
-randomness. Not here: averages over examples, and the training losses made of these terms (`objective`).
+Eq. 2 is the case k = 1 and has no code of its own. All KL divergences have closed forms, so the corrupted copies are
+the only randomness. Not here: averages over examples, and the training losses made of these terms (`objective`).
 """
 
 import torch
@@ -15,12 +15,12 @@ from cdae.interfaces import Bounded, BoundTerms, Cascade
 
 
 def bound_terms(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, "k n dim"]) -> BoundTerms:
-    """Eq. 4 at given corrupted copies: a pure function, in nats per example.
+    """Compute the terms of Eq. 4 at given corrupted copies, in nats per example; a pure function.
 
     Args:
         model: a cascade with k levels.
-        x: clean data x_0.
-        noisy: noisy[i-1] is x_i.
+        x: the clean data x_0.
+        noisy: the corrupted copies, where noisy[i-1] is x_i.
     """
     x_hat = model.denoise(noisy)  # x_hat[i] = r(x_{i+1})
     c, rho = model.corruption_std, model.reconstruction_std
@@ -31,5 +31,8 @@ def bound_terms(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, 
 
 
 def elbo(model: Bounded, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> BoundTerms:
-    """One unbiased draw of the evidence lower bound per example, in nats, by its terms; `.total` is the bound."""
+    """Estimate the evidence lower bound from one draw of the latents per example, in nats, without bias.
+
+    The result holds the terms, and its `total` is the bound.
+    """
     return model.bound_terms(x, model.infer(x, generator=generator))

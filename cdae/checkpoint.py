@@ -26,12 +26,12 @@ def save(model: nn.Module, path: str | Path) -> None:
 
 
 def save_snapshots(snapshots: dict[int, dict[str, Tensor]], path: str | Path) -> None:
-    """Write the states that a model had after several numbers of updates, in one file, possibly none."""
+    """Write several states of one model, by the number of updates after which it had them, to one file."""
     _write({f"{n_updates}/{name}": t for n_updates, state in snapshots.items() for name, t in state.items()}, path)
 
 
 def load_snapshots(path: str | Path) -> dict[int, dict[str, Tensor]]:
-    """What `save_snapshots` wrote, by increasing number of updates.
+    """Read what `save_snapshots` wrote: number of updates -> state, in increasing order.
 
     Raises:
         DamagedFileError: if the file is not safetensors, or its tensors are not those that were written.

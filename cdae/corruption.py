@@ -1,4 +1,4 @@
-"""The inference side: noise schedules and corruption, q(x_i | x_0) = N(x_0, c_i^2 I) (Eqs. 3 and 5).
+"""The inference model: noise schedules and corruption, q(x_i | x_0) = N(x_0, c_i^2 I) (Eqs. 3 and 5).
 
 Given x_0 the levels are independent of one another: this is not the Markov chain of a diffusion model.
 Not here: anything with parameters to learn.
@@ -17,10 +17,13 @@ from cdae.gaussian import standard_normal
 
 @dataclass(frozen=True)
 class NoiseSchedule:
-    """Standard deviations of the corruption, c_0 = 0 < c_1 < ... < c_k, in data units.
+    """The standard deviations of the corruption, c_0 = 0 < c_1 < ... < c_k, in data units.
+
+    Attributes:
+        corruption_std: c_0 .. c_k, k + 1 numbers.
 
     Raises:
-        ValueError: unless there is at least one level, the first entry is 0 and the entries increase.
+        ValueError: unless there is at least one level, the first entry is 0, and the entries are finite and increase.
     """
 
     corruption_std: tuple[float, ...]
@@ -34,17 +37,30 @@ class NoiseSchedule:
 
     @property
     def n_levels(self) -> int:
+        """The number k of corruption levels."""
         return len(self.corruption_std) - 1
 
     @classmethod
     def geometric(cls, n_levels: int, first_std: float, last_std: float) -> "NoiseSchedule":
-        """Levels of constant ratio; a single level sits at the geometric mean of the two ends."""
+        """Return a schedule of n_levels standard deviations from first_std to last_std with a constant ratio.
+
+        A single level has the geometric mean of the two ends.
+
+        Raises:
+            ValueError: if n_levels is less than 1, or unless 0 < first_std < last_std.
+        """
         ratio = last_std / first_std if first_std > 0 else 0.0
         return cls._between(n_levels, first_std, last_std, lambda fraction: first_std * ratio**fraction)
 
     @classmethod
     def linear(cls, n_levels: int, first_std: float, last_std: float) -> "NoiseSchedule":
-        """Levels of constant difference; a single level sits at the mean of the two ends."""
+        """Return a schedule of n_levels standard deviations from first_std to last_std with a constant difference.
+
+        A single level has the mean of the two ends.
+
+        Raises:
+            ValueError: if n_levels is less than 1, or unless 0 < first_std < last_std.
+        """
         return cls._between(n_levels, first_std, last_std, lambda f: first_std + f * (last_std - first_std))
 
     @classmethod
@@ -64,7 +80,7 @@ class NoiseSchedule:
 
 
 def per_level(values: Float[Tensor, "k"], like: Tensor) -> Tensor:
-    """A number per level, in the shape in which it goes with `like`, (k,) or (k, dim): (k,) or (k, 1)."""
+    """Reshape one number per level, (k,), so that it broadcasts to `like`: (k,) for (k,), and (k, 1) for (k, dim)."""
     return values if like.dim() == 1 else values[:, None]
 
 
@@ -74,7 +90,11 @@ SCHEDULES = {"geometric": NoiseSchedule.geometric, "linear": NoiseSchedule.linea
 def corrupt(
     x: Float[Tensor, "n dim"], corruption_std: Float[Tensor, "levels"], *, generator: torch.Generator
 ) -> Float[Tensor, "k n dim"]:
-    """One independent corrupted copy of `x` at each of the k levels (the entries after the first, which is 0)."""
+    """Draw x_1 .. x_k given x_0 = x: one independent corrupted copy of each example at each level (Eq. 3).
+
+    Args:
+        corruption_std: c_0 .. c_k, (k + 1,), in data units; c_0 = 0 is the clean data and is skipped.
+    """
     std = corruption_std[1:].to(x.dtype)
     noise = standard_normal(x, len(std), *x.shape, generator=generator)
     return x + std[:, None, None] * noise

@@ -1,8 +1,8 @@
-"""Denoising networks r(x, level), and one for the variance of the last step: architecture only, no probability.
+"""Neural networks: denoisers r(x, level), and a predictor of the last step's standard deviation. No probability here.
 
 A cascade calls its denoiser as `denoiser(x, level)` with x of shape (n, dim) and integer levels of shape (n,), and
 expects the reconstruction, (n, dim). Any module with that signature will do. The paper's denoiser is blind: it does
-not look at the level.
+not see the level.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 def linear(n_in: int, n_out: int, *, generator: torch.Generator) -> nn.Linear:
-    """A linear layer with torch's default initialisation, drawn from the given generator."""
+    """Return a linear layer whose weights have torch's default initialisation, drawn from the given generator."""
     layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
     limit = n_in**-0.5
     nn.init.uniform_(layer.weight, -limit, limit, generator=generator)
@@ -23,14 +23,15 @@ def linear(n_in: int, n_out: int, *, generator: torch.Generator) -> nn.Linear:
 
 
 class Network(nn.Sequential):
-    """Layers one after the other, whose answer has the precision of the input, whatever theirs (`precision`)."""
+    """A sequence of layers whose output has the dtype of the input, even where the layers run in bfloat16."""
 
     def forward(self, x: Float[Tensor, "*batch n_in"]) -> Float[Tensor, "*batch n_out"]:
+        """Apply the layers, and convert their output to the dtype of x."""
         return super().forward(x).to(x.dtype)
 
 
 def mlp(n_in: int, hidden_sizes: Sequence[int], n_out: int, *, generator: torch.Generator) -> Network:
-    """Linear layers with SiLU between them; a single linear layer where there are no hidden ones."""
+    """Return a multilayer perceptron with SiLU activations; without hidden sizes it is one linear layer."""
     sizes = [n_in, *hidden_sizes]
     layers: list[nn.Module] = []
     for a, b in pairwise(sizes):
@@ -39,9 +40,12 @@ def mlp(n_in: int, hidden_sizes: Sequence[int], n_out: int, *, generator: torch.
 
 
 class DataScale(nn.Module):
-    """Standardises inputs by the data's mean and pooled standard deviation, and maps network outputs back.
+    """The scale of the data: it standardises the inputs of networks and maps their outputs back to data units.
 
-    Outputs are squashed into (0, 1) for data that live there, and are linear otherwise.
+    Args:
+        mean: (dim,), the mean of the training data.
+        pooled_std: the standard deviation of the training data, pooled over dimensions.
+        unit_interval: if true, outputs pass through a sigmoid into (0, 1); otherwise they are mapped linearly.
     """
 
     def __init__(self, mean: Float[Tensor, "dim"], pooled_std: float, *, unit_interval: bool):
@@ -51,44 +55,50 @@ class DataScale(nn.Module):
         self.unit_interval = unit_interval
 
     def standardize(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Subtract the mean, and divide by the pooled standard deviation."""
         return (x - self.mean) / self.std
 
     def to_data(self, output: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+        """Map the output of a network to data units."""
         return torch.sigmoid(output) if self.unit_interval else self.mean + self.std * output
 
 
 class BlindDenoiser(nn.Module):
-    """r(x): ignores the level, as in the paper."""
+    """The denoiser r(x), which ignores the level, as in the paper."""
 
     def __init__(self, network: nn.Module, data_scale: DataScale):
         super().__init__()
         self.network, self.data_scale = network, data_scale
 
     def forward(self, x: Float[Tensor, "n dim"], level: Int[Tensor, "n"]) -> Float[Tensor, "n dim"]:
+        """Return the reconstruction of x, in data units."""
         return self.data_scale.to_data(self.network(self.data_scale.standardize(x)))
 
 
 class ConditionedDenoiser(nn.Module):
-    """r(x, level): the network also receives the level, one-hot, as `n_levels` further inputs."""
+    """The denoiser r(x, level), whose network receives the level, one-hot, as n_levels further inputs."""
 
     def __init__(self, network: nn.Module, data_scale: DataScale, n_levels: int):
         super().__init__()
         self.network, self.data_scale, self.n_levels = network, data_scale, n_levels
 
     def forward(self, x: Float[Tensor, "n dim"], level: Int[Tensor, "n"]) -> Float[Tensor, "n dim"]:
+        """Return the reconstruction of x, in data units; each example has its own level in 1 .. n_levels."""
         one_hot = nn.functional.one_hot(level - 1, self.n_levels).to(x.dtype)
         inputs = torch.cat([self.data_scale.standardize(x), one_hot], dim=-1)
         return self.data_scale.to_data(self.network(inputs))
 
 
 class StdPredictor(nn.Module):
-    """Standard deviations of the last step, of every pixel of every example, from x_1.
+    """The standard deviation of p(x_0 | x_1) for every pixel of every example, predicted from x_1.
 
-    The variance is that of the data times softplus(network(x_1)), above a floor: its low end is exponential, so that
-    small variances are within reach, and its high end linear, so that states far from the data do no harm.
+    The variance is variance_floor + pooled data variance * softplus(network(x_1)). Softplus is exponential at its low
+    end, so small variances are within reach. It is linear at its high end, so an x_1 far from the data does no harm.
 
     Args:
-        variance_floor: added to every variance, in squared data units.
+        network: a module that maps standardised x_1, (*batch, dim), to the same shape.
+        data_scale: the scale of the data.
+        variance_floor: the least variance, in squared data units.
     """
 
     def __init__(self, network: nn.Module, data_scale: DataScale, variance_floor: float):
@@ -96,5 +106,6 @@ class StdPredictor(nn.Module):
         self.network, self.data_scale, self.variance_floor = network, data_scale, variance_floor
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Return the standard deviations at x_1 = x, in data units."""
         share = nn.functional.softplus(self.network(self.data_scale.standardize(x)))
         return (self.variance_floor + self.data_scale.std.square() * share).sqrt()

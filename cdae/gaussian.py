@@ -1,7 +1,7 @@
-"""Gaussian densities and divergences, per example and summed over the last dimension.
+"""Gaussian log densities and KL divergences, one value per example, in nats.
 
-Everything is in nats. Sums run in float64 whatever the dtype of the arguments, because a difference of two log
-densities of 784 pixels loses its last digits in float32. The only home of 2 pi.
+The last axis holds the dimensions, and all sums over it are in float64, whatever the dtype of the arguments: a
+difference of two log densities of 784 pixels loses its last digits in float32. No other module uses 2 pi.
 """
 
 import math
@@ -14,14 +14,16 @@ LOG_2PI = math.log(2.0 * math.pi)
 
 
 def squared_norm(x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
-    """Squared Euclidean norm over the last dimension, summed in float64."""
+    """Return the squared Euclidean norm over the last axis, summed in float64."""
     return x.square().sum(-1, dtype=torch.float64)
 
 
 def weighted_squared_norm(x: Float[Tensor, "*batch dim"], weight: Tensor) -> Tensor:
-    """sum_j w_j x_j^2 over the last dimension in float64, with a weight per vector, (*batch,), or per entry.
+    """Return sum_j w_j x_j^2 over the last axis, (*batch,), in float64.
 
-    Shapes broadcast to (*batch,) or to that of x; a weight per entry has as many axes as x.
+    Args:
+        weight: one per vector, if it has fewer axes than x (it broadcasts to (*batch,)), or one per entry, if it has as
+            many axes as x (it broadcasts to the shape of x).
     """
     if weight.dim() < x.dim():
         return weight * squared_norm(x)
@@ -29,12 +31,12 @@ def weighted_squared_norm(x: Float[Tensor, "*batch dim"], weight: Tensor) -> Ten
 
 
 def sum_over_dim(values: Tensor, dim: int) -> Tensor:
-    """Sum over the last dimension in float64; a value of shape () counts once for each of the `dim` dimensions."""
+    """Sum over the last axis in float64; a value of shape () counts once for each of the `dim` dimensions."""
     return values.double().expand(*values.shape[:-1], dim).sum(-1)
 
 
 def log_normal(x: Float[Tensor, "*batch dim"], mean: Tensor, std: Tensor) -> Float[Tensor, "*batch"]:
-    """log N(x; mean, std^2), with std of shape (), (dim,) or (n, dim)."""
+    """Return log N(x; mean, diag std^2) in nats, for a mean and a std that broadcast to the shape of x."""
     dim = x.shape[-1]
     return -0.5 * squared_norm((x - mean) / std) - sum_over_dim(std.double().log(), dim) - 0.5 * dim * LOG_2PI
 
@@ -42,10 +44,13 @@ def log_normal(x: Float[Tensor, "*batch dim"], mean: Tensor, std: Tensor) -> Flo
 def log_normal_pairs(
     x: Float[Tensor, "n m dim"], mean: Float[Tensor, "n l dim"], std: Tensor
 ) -> Float[Tensor, "n m l"]:
-    """log N(x[:, i]; mean[:, j], std^2) for all i and j, by one matrix product per example; std of shape () or (dim,).
+    """Return log N(x[:, i]; mean[:, j], diag std^2) in nats for all pairs i, j, by one matrix product per example.
 
-    Squared distances come from norms and inner products: measure x and mean from an origin near both, or they are
-    small differences of large numbers.
+    Squared distances are computed from norms and inner products. Shift the origin close to x and mean first: far from
+    it the squared distances are small differences of large numbers, and lose digits.
+
+    Args:
+        std: of shape () or (dim,).
     """
     dim = x.shape[-1]
     x, mean = x / std, mean / std
@@ -56,7 +61,10 @@ def log_normal_pairs(
 def kl_normal(
     mean_q: Float[Tensor, "*batch dim"], std_q: Tensor, mean_p: Tensor, std_p: Tensor
 ) -> Float[Tensor, "*batch"]:
-    """KL(N(mean_q, std_q^2), N(mean_p, std_p^2)), with each std of shape (), (dim,) or (n, dim)."""
+    """Return KL(N(mean_q, diag std_q^2), N(mean_p, diag std_p^2)) in nats.
+
+    The two standard deviations and mean_p broadcast to the shape of mean_q.
+    """
     dim = mean_q.shape[-1]
     ratio = std_q.double() / std_p.double()
     spread = sum_over_dim(0.5 * (ratio.square() - 1.0) - ratio.log(), dim)
@@ -64,14 +72,14 @@ def kl_normal(
 
 
 def whiten(x: Float[Tensor, "*batch dim"], mean: Tensor, factor: Float[Tensor, "dim dim"]) -> Tensor:
-    """z with x = mean + factor z, for a factor that is lower triangular."""
+    """Solve x = mean + factor z for z, of the shape of x, with a lower triangular factor; x has at least two axes."""
     return torch.linalg.solve_triangular(factor, (x - mean).mT, upper=False).mT
 
 
 def log_normal_full(
     x: Float[Tensor, "*batch dim"], mean: Float[Tensor, "dim"], factor: Float[Tensor, "dim dim"]
 ) -> Float[Tensor, "*batch"]:
-    """log N(x; mean, factor factor^T), with factor lower triangular and in float64."""
+    """Return log N(x; mean, factor factor^T) in nats, for a mean and a lower triangular factor in float64."""
     whitened, log_volume = whiten(x, mean, factor), factor.diagonal().log().sum()
     return log_normal(whitened, torch.zeros_like(mean), torch.ones_like(mean)) - log_volume
 
@@ -79,7 +87,12 @@ def log_normal_full(
 def kl_normal_full(
     mean_q: Float[Tensor, "n dim"], std_q: Tensor, mean_p: Float[Tensor, "dim"], factor: Float[Tensor, "dim dim"]
 ) -> Float[Tensor, "n"]:
-    """KL(N(mean_q, std_q^2), N(mean_p, factor factor^T)), std_q of shape () or (dim,), factor as in the density."""
+    """Return KL(N(mean_q, diag std_q^2), N(mean_p, factor factor^T)) in nats.
+
+    Args:
+        std_q: of shape () or (dim,).
+        mean_p, factor: float64, with a lower triangular factor, as in `log_normal_full`.
+    """
     dim, std_q = len(mean_p), std_q.double().expand_as(mean_p)
     ratio = torch.linalg.solve_triangular(factor, std_q.diag(), upper=False)  # its square is tr(S_p^-1 S_q)
     spread = 0.5 * (ratio.square().sum() - dim) + factor.diagonal().log().sum() - std_q.log().sum()
@@ -87,10 +100,10 @@ def kl_normal_full(
 
 
 def log_mean_exp(log_values: Float[Tensor, "m *batch"]) -> Float[Tensor, "*batch"]:
-    """log of the mean of exp over the first dimension, shifted by the largest value."""
+    """Return the log of the mean of exp(log_values) over the first axis, in float64, without overflow."""
     return torch.logsumexp(log_values.double(), 0) - math.log(log_values.shape[0])
 
 
 def standard_normal(like: Tensor, *shape: int, generator: torch.Generator) -> Tensor:
-    """Standard normal draws with the dtype and device of `like`."""
+    """Draw standard normal numbers of the given shape, with the dtype and device of `like`."""
     return torch.randn(*shape, generator=generator, dtype=like.dtype, device=like.device)

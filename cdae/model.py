@@ -1,11 +1,10 @@
 """The Cascading Denoising Auto-Encoder: p(x_k) prod_{i=0}^{k-1} p(x_i | x_{i+1}) (Eqs. 1, 3, 5).
 
 The prior is Gaussian (`prior`) and every transition is N(r(x_{i+1}), rho_i^2 I), with one denoiser r shared by all
-levels; optionally rho_i has a value of its own for every pixel, or that of the last step is predicted from x_1. The
-inference side is plain corruption (`corruption`).
-k = 1 is the paper's single DAE as a directed model.
-Not here: the bound, the importance weights, the losses and ancestral sampling, which are pure functions of a cascade in
-modules of their own; this class ties them to one set of parameters.
+levels. Two options change the variances: every pixel has its own rho_i, or rho_0 is predicted from x_1. The inference
+model is the corruption of the data (`corruption`). The case k = 1 is the paper's single DAE as a directed model.
+Not here: the bound, the importance weights, the losses and ancestral sampling. They are pure functions of a cascade in
+their own modules; this class calls them with its parameters.
 """
 
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from cdae.prior import KINDS, DiagonalPrior, FullPrior
 
 LOSSES = ("shrunk", "shrunk_uniform", "full")
 RECONSTRUCTIONS = ("isotropic", "per_pixel")
-PREDICTED = "predicted"  # of a configuration: isotropic, with a `StdPredictor` for the last step
+PREDICTED = "predicted"  # a configuration's name for "isotropic" with a `StdPredictor` for the last step
 
 
 class CDAE(nn.Module):
@@ -36,26 +35,26 @@ class CDAE(nn.Module):
     Args:
         denoiser: any module called as denoiser(x, level) with x (n, dim) and level (n,) in 1 .. k; returns (n, dim).
         schedule: the corruption levels c_1 < ... < c_k, in data units.
-        data_mean, data_std: (dim,), moments of the training data; they fix the prior in closed form,
-            mu = mean and s^2 = std^2 + c_k^2, which is the minimiser of the third term of Eq. 6.
-        prior: "diagonal", "isotropic" (std^2 is pooled over pixels) or "full"; see `prior`.
-        data_covariance: (dim, dim), of the training data; for a full prior.
+        data_mean, data_std: (dim,), moments of the training data. They set the prior in closed form, mu = mean and
+            s^2 = std^2 + c_k^2 (of the kind that `prior` names); it minimises the third term of Eq. 6.
         loss: "shrunk" (Eqs. 7-8), "shrunk_uniform" or "full" (Eq. 6); see `objective`.
         reconstruction: "isotropic", one rho_i for all pixels, reconstruction_std (k,); or "per_pixel", (k, dim).
-        variance_floor: the least value of rho^2, in squared data units; see `data.DataSummary`.
+        variance_floor: the least value of rho_i^2, in squared data units; see `data.DataSummary`.
         last_step: any module called as last_step(x_1) that returns the standard deviations of p(x_0 | x_1), of the
             shape of x_1; without it they are rho_0.
+        prior: "diagonal", "isotropic" (std^2 is pooled over pixels) or "full"; see `prior`.
+        data_covariance: (dim, dim), the covariance of the training data; given if and only if the prior is "full".
 
     Raises:
-        ValueError: for an unknown loss, reconstruction or prior, a full prior without data_covariance, or a data_std
-            that is negative or not finite.
+        ValueError: for an unknown loss, reconstruction or prior, a full prior without data_covariance, another prior
+            with it, or a data_std that is negative or not finite.
     """
 
     corruption_std: Tensor
     reconstruction_std: Tensor
     prior_mean: Tensor
     prior_std: Tensor
-    prior_factor: Tensor  # of a full prior alone
+    prior_factor: Tensor  # only with a full prior
 
     def __init__(
         self,
@@ -91,13 +90,16 @@ class CDAE(nn.Module):
         if data_covariance is not None:
             corrupted = data_covariance.double() + c[-1] ** 2 * torch.eye(len(data_std), dtype=torch.float64)
             self.register_buffer("prior_factor", torch.linalg.cholesky(corrupted))
-        # Until the first refit: the error of a denoiser that always answers the data's mean.
+        # Until the first refit, the error is that of a denoiser that always returns the data's mean.
         mse = data_variance if self.per_pixel else data_variance.mean()
         self.register_buffer("reconstruction_std", self._optimal_std(mse.expand(schedule.n_levels, *mse.shape)))
 
     @classmethod
     def build(cls, options: dict[str, Any], training_set: TrainingSet, *, generator: torch.Generator) -> "CDAE":
-        """An untrained model from configuration options; schedule ends are in units of the data's pooled std."""
+        """Build an untrained model from configuration options.
+
+        The ends of the schedule, first_std and last_std, are in units of the data's pooled standard deviation.
+        """
         data = training_set.summary()
         make_schedule = SCHEDULES[options["schedule"]]
         ends = (options["first_std"] * data.pooled_std, options["last_std"] * data.pooled_std)
@@ -130,42 +132,45 @@ class CDAE(nn.Module):
 
     @property
     def n_levels(self) -> int:
+        """The number k of corruption levels."""
         return len(self.reconstruction_std)
 
     @property
     def prior(self) -> DiagonalPrior | FullPrior:
-        """p(x_k)."""
+        """The prior p(x_k)."""
         if self.has_full_prior:
             return FullPrior(self.prior_mean, self.prior_factor)
         return DiagonalPrior(self.prior_mean, self.prior_std)
 
     @property
     def pooled_reconstruction_std(self) -> Float[Tensor, "k"]:
-        """rho_0 .. rho_{k-1}, root mean square over pixels."""
+        """One standard deviation rho_0 .. rho_{k-1} per level: the root mean square over pixels."""
         return objective.pooled_std(self.reconstruction_std)
 
     def denoise(self, noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "k n dim"]:
-        """r(x_i) of one copy at each level 1 .. k, in a single pass through the network."""
+        """Return r(x_1) .. r(x_k), where noisy[i-1] is x_i, from one pass through the network."""
         k, n, dim = noisy.shape
         level = torch.arange(1, k + 1, device=noisy.device).repeat_interleave(n)
         return self.denoiser(noisy.reshape(k * n, dim), level).reshape(k, n, dim)
 
     def last_step_std(self, x_1: Float[Tensor, "*batch dim"]) -> Tensor:
-        """Standard deviation of p(x_0 | x_1): rho_0, or of the shape of x_1 where it is predicted."""
+        """Return the standard deviation of p(x_0 | x_1): rho_0, () or (dim,), or the predicted one, shaped as x_1."""
         return self.reconstruction_std[0] if self.last_step is None else self.last_step(x_1)
 
     def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k n dim"]:
-        """x_1 .. x_k drawn from q given x_0 = x."""
+        """Draw x_1 .. x_k from q given x_0 = x (Eq. 3)."""
         return corrupt(x, self.corruption_std, generator=generator)
 
     def bound_terms(self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "k n dim"]) -> BoundTerms:
+        """Compute the terms of Eq. 4 at given latents, in nats per example."""
         return bound.bound_terms(self, x, latents)
 
     def log_weights(self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "k n dim"]) -> Float[Tensor, "n"]:
+        """Return the log importance weights of Eq. 11 at given latents, in nats per example."""
         return importance.log_weights(self, x, latents)
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
-        """The training loss chosen at construction, a mean over the batch in nats."""
+        """Compute the loss named at construction, in nats, averaged over the batch."""
         if self.loss_name == "full":
             return objective.full_loss(self, x, self.infer(x, generator=generator))
         if self.loss_name == "shrunk":
@@ -180,7 +185,7 @@ class CDAE(nn.Module):
 
     @torch.no_grad()
     def level_mse(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k"]:
-        """MSE_i = E |x_0 - r(x_i)|^2 / dim at every level 1 .. k, over the examples and one corruption of each."""
+        """Estimate MSE_i = E |x_0 - r(x_i)|^2 / dim at levels 1 .. k, from one corruption of each example."""
         total = torch.zeros_like(self.corruption_std[1:])
         for residual in self._residuals(x, generator=generator):
             total += squared_norm(residual).sum(1)
@@ -188,7 +193,7 @@ class CDAE(nn.Module):
 
     @torch.no_grad()
     def pixel_mse(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k dim"]:
-        """E (x_0 - r(x_i))_j^2 of every pixel j, otherwise as `level_mse`, which is the mean of it."""
+        """Estimate E (x_0 - r(x_i))_j^2 for every level i and pixel j; its mean over pixels is `level_mse`."""
         total = x.new_zeros(self.n_levels, x.shape[1], dtype=torch.float64)
         for residual in self._residuals(x, generator=generator):
             total += residual.square().sum(1, dtype=torch.float64)
@@ -199,10 +204,10 @@ class CDAE(nn.Module):
             yield chunk - self.denoise(self.infer(chunk, generator=generator))
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
-        """Set every rho_i by Eq. 9, its expectation taken over `x` and one corruption of each example.
+        """Set every rho_i by Eq. 9, with its expectation over the examples `x` and one corruption of each.
 
         Raises:
-            DivergenceError: if the denoiser's answers are not finite.
+            DivergenceError: if the denoiser's outputs are not finite.
         """
         mse = (self.pixel_mse if self.per_pixel else self.level_mse)(x, generator=generator)
         if not mse.isfinite().all():
@@ -213,19 +218,19 @@ class CDAE(nn.Module):
         return objective.optimal_reconstruction_std(self.corruption_std, mse, variance_floor=self.variance_floor)
 
     def ancestral_path(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "states n dim"]:
-        """Ancestral sampling, every state of it: x_k from the prior, x_{k-1}, ..., x_1, then the mean r(x_1)."""
+        """Return the k + 1 states of ancestral sampling: x_k from the prior, x_{k-1}, ..., x_1, and the mean r(x_1)."""
         x_k = self._sample_prior(n_samples, generator=generator)
         return torch.stack(list(ancestral.path(self, x_k, generator=generator)))
 
     def simulate(
         self, n_samples: int, *, generator: torch.Generator
     ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "k n dim"]]:
-        """x_0 drawn from the model, and the latents x_1 .. x_k that it was drawn from (latents[i-1] is x_i)."""
+        """Draw x_0 from the model, and return it with its latents x_1 .. x_k, where latents[i-1] is x_i."""
         path = self.ancestral_path(n_samples, generator=generator)
         return ancestral.sample_around(self, path[-1], path[-2], generator=generator), path[:-1].flip(0)
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
-        """The same ancestral draws with the last step as its mean r(x_1), and as a sample of p(x_0 | x_1)."""
+        """Yield the same ancestral paths with two last steps: the mean r(x_1), and a sample of p(x_0 | x_1)."""
         return ancestral.sample_sets(self, self._sample_prior(n_samples, generator=generator), generator=generator)
 
     def _sample_prior(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
@@ -233,7 +238,7 @@ class CDAE(nn.Module):
         return self.prior.sample(n_samples, generator=generator).to(like.dtype)
 
     def denoise_level(self, x: Float[Tensor, "n dim"], level: int) -> Float[Tensor, "n dim"]:
-        """r(x) of states that are all at one level."""
+        """Return r(x) for states x that are all at one level in 1 .. k."""
         parts = [self.denoiser(part, torch.full((len(part),), level, device=x.device)) for part in x.split(EXAMPLES)]
         return torch.cat(parts)
 

@@ -1,18 +1,19 @@
-"""Training losses of a cascade and its closed-form variances (Eqs. 6 to 9), as pure functions.
+"""The training losses of a cascade and its closed-form variances (Eqs. 6 to 9), as pure functions.
 
     full (Eq. 6)      sum_i |x_0 - r(x_i)|^2 / (2 rho_{i-1}^2)
     shrunk (Eqs. 7-8) Z |x_0 - r(x_i)|^2,                 i ~ Q,       Q_i = (1 / (2 rho_{i-1}^2)) / Z
     shrunk, uniform   k |x_0 - r(x_i)|^2 / (2 rho_{i-1}^2), i ~ uniform
 
 All three have the same gradient in expectation. The paper prints Q unnormalised; the factor Z restores the scale of
-Eq. 6. Q rarely visits the top levels; the uniform variant visits all alike. A loss is a mean over examples, in nats.
+Eq. 6. Q rarely draws the top levels, and the uniform variant draws all levels equally often. A loss is a mean over
+examples, in nats, without the terms of the bound that do not depend on the networks (`bound`).
 
-With a variance per pixel, rho_{i,j}, of shape (k, dim), Eq. 9 holds pixel by pixel, and Eqs. 7-8 no longer factor:
-the level is drawn with probabilities of any kind, and pixel j of the error at level i weighs 1 / (2 rho_{i-1,j}^2 Q_i).
-Q is then that of Eq. 8 for the variances averaged over pixels, as it would be with one variance for all of them. Where
-the variance of the last step is predicted, its term is minus log p(x_0 | x_1), whose variance no longer is a constant;
-rho_0 by Eq. 9 still gives its level the probability.
-Not here: the terms of the bound that do not depend on the denoiser (`bound`).
+With a variance per pixel, rho_{i,j}, of shape (k, dim), Eq. 9 holds for each pixel. Eqs. 7-8 then have no common factor
+Z: pixel j of the error at level i has the weight 1 / (2 rho_{i-1,j}^2 Q_i), where Q_i may be any probability of drawing
+level i. We take Eq. 8 with the variances averaged over pixels.
+
+Where the variance of the last step is predicted, it is no longer a constant, and the term of level 1 is
+-log p(x_0 | x_1). The probability of drawing level 1 still follows from rho_0 of Eq. 9.
 """
 
 import torch
@@ -25,17 +26,17 @@ from cdae.interfaces import Cascade
 
 
 def inverse_variances(reconstruction_std: Float[Tensor, "k *pixels"]) -> Float[Tensor, "k *pixels"]:
-    """1 / (2 rho_{i-1}^2) for i = 1 .. k: the weight of level i, or of its pixels, in Eq. 6."""
+    """Return 1 / (2 rho_{i-1}^2) for i = 1 .. k, in float64: the weight of level i, or of its pixels, in Eq. 6."""
     return 0.5 / reconstruction_std.double().square()
 
 
 def pooled_std(reconstruction_std: Float[Tensor, "k *pixels"]) -> Float[Tensor, "k"]:
-    """One number per level: the root mean square over pixels, or the standard deviation that all of them share."""
+    """Return one standard deviation per level: the root mean square over pixels, or the one that all pixels share."""
     return reconstruction_std if reconstruction_std.dim() == 1 else reconstruction_std.square().mean(1).sqrt()
 
 
 def level_weights(reconstruction_std: Float[Tensor, "k *pixels"]) -> Float[Tensor, "k"]:
-    """Q of Eq. 8, normalised to sum to one; of variances averaged over pixels."""
+    """Return Q_1 .. Q_k of Eq. 8, normalised to sum to one, from the variances averaged over pixels."""
     weights = inverse_variances(pooled_std(reconstruction_std))
     return weights / weights.sum()
 
@@ -43,17 +44,24 @@ def level_weights(reconstruction_std: Float[Tensor, "k *pixels"]) -> Float[Tenso
 def optimal_reconstruction_std(
     corruption_std: Float[Tensor, "levels"], mse: Float[Tensor, "k *pixels"], *, variance_floor: float = 0.0
 ) -> Float[Tensor, "k *pixels"]:
-    """Eq. 9: rho_i^2 = c_i^2 + MSE_{i+1}, i = 0 .. k-1, where mse[i] is MSE_{i+1} per dimension, or of each of them.
+    """Return rho_0 .. rho_{k-1} of Eq. 9, rho_i^2 = c_i^2 + MSE_{i+1}, in float64 and data units.
 
     Args:
-        variance_floor: no variance is set below it.
+        corruption_std: c_0 .. c_k, (k + 1,).
+        mse: mse[i] is MSE_{i+1}, the mean squared error per dimension, (k,), or of each dimension, (k, dim).
+        variance_floor: the least value of rho_i^2, in squared data units.
     """
     variance = per_level(corruption_std[:-1].double().square(), mse) + mse.double()
     return variance.clamp(min=variance_floor).sqrt()
 
 
 def full_loss(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, ""]:
-    """The terms of Eq. 6 that depend on the networks, all levels of every example."""
+    """Return the terms of Eq. 6 that depend on the networks, at all levels of every example, averaged over examples.
+
+    Args:
+        x: the clean data x_0.
+        noisy: the corrupted copies, where noisy[i-1] is x_i.
+    """
     weights, x_hat = inverse_variances(model.reconstruction_std), model.denoise(noisy)
     losses = weighted_squared_norm(x - x_hat, weights.unsqueeze(1))
     last_std = model.last_step_std(noisy[0])
@@ -69,14 +77,18 @@ def one_level_loss(
     reconstruction_std: Float[Tensor, "k *pixels"],
     last_step_std: Tensor | None = None,
 ) -> Float[Tensor, ""]:
-    """Unbiased estimate of `full_loss` from one level per example, drawn with the given probabilities.
+    """Estimate `full_loss` without bias from one level per example, drawn with the given probabilities.
 
-    With probability Q (Eq. 8) and one variance for all pixels, the importance factor 1 / (2 rho^2 Q) is the constant Z,
-    which is Eq. 7 times Z.
+    With the probabilities Q (Eq. 8) and one variance for all pixels, the importance factor 1 / (2 rho^2 Q) is the
+    constant Z, and the loss is Z times Eq. 7.
 
     Args:
-        residual: x_0 - r(x_i), each example at its own level i.
-        last_step_std: where it is predicted, (n, dim), of each example as if it were at level 1.
+        residual: x_0 - r(x_i), where each example has its own level i.
+        level: the level i of each example, in 1 .. k.
+        probability: the probability of drawing each level; it sums to one.
+        reconstruction_std: rho_0 .. rho_{k-1}.
+        last_step_std: the predicted standard deviation of p(x_0 | x_1), (n, dim), if it is predicted. It is used only
+            for examples at level 1.
     """
     factor = inverse_variances(reconstruction_std) / per_level(probability, reconstruction_std)
     losses = weighted_squared_norm(residual, factor[level - 1])
@@ -87,7 +99,7 @@ def one_level_loss(
 
 
 def draw_levels(probability: Float[Tensor, "k"], n: int, *, generator: torch.Generator) -> Int[Tensor, "n"]:
-    """n levels in 1 .. k, independent, with the given probabilities."""
+    """Draw n independent levels in 1 .. k with the given probabilities."""
     return 1 + torch.multinomial(probability, n, replacement=True, generator=generator)
 
 
@@ -98,5 +110,11 @@ def corrupt_at(
     *,
     generator: torch.Generator,
 ) -> Float[Tensor, "n dim"]:
-    """One corrupted copy of each example, at its own level."""
+    """Draw one corrupted copy of each example, x_i ~ N(x_0, c_i^2 I), at the example's own level i.
+
+    Args:
+        x: the clean data x_0.
+        level: the level i of each example, in 1 .. k.
+        corruption_std: c_0 .. c_k, (k + 1,), in data units.
+    """
     return x + corruption_std.to(x.dtype)[level, None] * standard_normal(x, *x.shape, generator=generator)

@@ -1,8 +1,8 @@
-"""Training of anything `Trainable`: Adam with a cosine learning rate over a fixed number of updates.
+"""Training of any `Trainable` model: Adam with a cosine learning rate over a fixed number of updates.
 
-Before every epoch the training set is dequantized afresh and the model's closed-form parts are refitted (Eq. 9) on a
-fixed subset of it; after the last update, and for a snapshot on the way, they are refitted on the whole of it.
-Not here: what the loss is.
+Before every epoch the training set is dequantized afresh, and the model's closed-form parts are refitted (Eq. 9) on a
+fixed subset of it. After the last update, and for every snapshot, they are refitted on the whole training set.
+Not here: the definition of the loss.
 """
 
 import copy
@@ -22,21 +22,26 @@ from cdae.computing.seeds import spawn
 from cdae.data import TrainingSet
 from cdae.interfaces import DivergenceError, Trainable
 
-# For the refit before each epoch, which would otherwise cost more than the epoch.
+# Limits of the refit before each epoch, which would otherwise cost more than the epoch.
 REFIT_EXAMPLES = 512
-REFIT_PASSES = 16_384  # through the network, of all levels
+REFIT_PASSES = 16_384  # passes through the network: examples times levels
 
 
 @dataclass
 class History:
-    """Mean loss per epoch (nats per example) and the number of updates made by its end."""
+    """The loss during training, with one entry per epoch.
+
+    Attributes:
+        loss: the mean loss of the epoch's batches, in the unit of the model's loss.
+        n_updates: the number of updates made by the end of the epoch.
+    """
 
     loss: list[float] = field(default_factory=list)
     n_updates: list[int] = field(default_factory=list)
 
 
 class _Adam:
-    """State of the functional Adam of torch for one set of parameters."""
+    """The state of torch's functional Adam for one set of parameters."""
 
     def __init__(self, parameters: list[Tensor]):
         self.parameters = parameters
@@ -45,6 +50,7 @@ class _Adam:
         self.steps = [torch.zeros((), dtype=torch.float32, device=p.device) for p in parameters]
 
     def update(self, loss: Tensor, learning_rate: float) -> None:
+        """Take one step down the gradient of the loss."""
         gradients = list(torch.autograd.grad(loss, self.parameters))
         with torch.no_grad():
             adam(
@@ -55,7 +61,7 @@ class _Adam:
 
 
 def cosine_learning_rate(learning_rate: float, update: int, n_updates: int) -> float:
-    """From `learning_rate` at update 0 to 0 at n_updates along half a cosine."""
+    """Return the learning rate of an update; it falls as half a cosine from `learning_rate` at 0 to 0 at n_updates."""
     return 0.5 * learning_rate * (1.0 + math.cos(math.pi * update / n_updates))
 
 
@@ -75,18 +81,22 @@ def fit(
     """Train `model` in place and return its loss history.
 
     Args:
-        training_set: what to train on; `TrainingSet(values)` wraps a plain array.
-        n_updates: gradient steps in all; an epoch is one pass over the training set.
-        generator: source of the data order, the dequantization and the corruption, as separate streams; on the device
-            of the model and of the training set.
-        matmul_precision: "highest", "medium" or "bfloat16" (`precision`), of updates; refits have "medium" for both.
-        snapshots: numbers of updates; after each, `on_snapshot` is called with the number and with a copy of the model
-            whose closed-form parts are refitted as they are at the end. Training goes on as without it.
-        progress: called with one line about ten times in a run.
+        training_set: the training examples; `TrainingSet(values)` wraps a tensor.
+        n_updates: the number of gradient steps; an epoch is one pass over the training set.
+        batch_size: the number of examples of an update; the last batch of an epoch may be smaller.
+        learning_rate: the learning rate of the first update; see `cosine_learning_rate`.
+        generator: the source of the data order, the dequantization and the corruption, as separate streams; on the
+            device of the model and of the training set.
+        matmul_precision: the precision of updates, "highest", "medium" or "bfloat16" (`precision`). Refits use "medium"
+            where updates use "bfloat16".
+        snapshots: numbers of updates. After each, `on_snapshot` is called with the number and with a copy of the model
+            whose closed-form parts are refitted as at the end. Snapshots do not change the training.
+        on_snapshot: receives the number of updates and the copy of the model.
+        progress: receives a line of text about ten times in a run.
 
     Raises:
-        DivergenceError: if the loss, the parameters or what is refitted become NaN or infinite.
-        ValueError: if a count or the learning rate is not positive.
+        DivergenceError: if the loss, a parameter or a refitted part is NaN or infinite.
+        ValueError: if n_updates, batch_size or learning_rate is not positive.
     """
     for name, value in [("n_updates", n_updates), ("batch_size", batch_size), ("learning_rate", learning_rate)]:
         if not value > 0:
@@ -123,7 +133,10 @@ def fit(
 
 
 def examples_of_a_refit(model: Any) -> int:
-    """Before an epoch: `REFIT_EXAMPLES`, or fewer where many levels would make it cost more than the epoch."""
+    """Return the number of examples that the refit before an epoch uses, at least 1.
+
+    It is `REFIT_EXAMPLES`, or fewer if the model has so many levels that the passes would exceed `REFIT_PASSES`.
+    """
     return max(1, min(REFIT_EXAMPLES, REFIT_PASSES // passes_per_example(model)))
 
 

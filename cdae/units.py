@@ -1,12 +1,12 @@
-"""Nats and bits per dimension: the one home of the conversion.
+"""Conversion between nats and bits per dimension.
 
-Levels y in 0 .. L-1 of d dimensions are dequantized to x = (y + u) / L, u ~ U[0, 1), and the density may be one of
-x' = a x + b. Then
+Levels y in 0 .. L-1 of d dimensions are dequantized to x = (y + u) / L, u ~ U[0, 1). A model may have the density of
+x' = a x + b instead. Then
 
     bits per dimension = log2 L - log2 |a| - (log p(x') in nats) / (d ln 2)
 
-which averages, over u, to an upper bound on -log2 P(y) / d (Jensen). The offset b never matters. Data without levels
-have no bits per dimension. Not here: averages, standard errors and the blanks of tables.
+Its mean over u is an upper bound on -log2 P(y) / d (Jensen's inequality). The offset b has no effect. Data without
+intensity levels have no bits per dimension. Not here: averages, standard errors and empty cells of tables.
 """
 
 import math
@@ -16,10 +16,12 @@ Values = TypeVar("Values")  # a float, or an array or tensor of any shape, conve
 
 
 def bits_per_dim(log_density: Values, *, dim: int, n_intensity_levels: int, slope: float = 1.0) -> Values:
-    """Bits per dimension of a log density in nats.
+    """Convert a log density in nats to bits per dimension.
 
     Args:
         log_density: log p(x') in nats, summed over the dimensions.
+        dim: d, the number of dimensions of one example.
+        n_intensity_levels: L, the number of intensity levels of the data.
         slope: a of the model's scale x' = a x + b, where x = (y + u) / L; 1 for data in [0, 1], L for y + u itself.
 
     Raises:
@@ -31,14 +33,18 @@ def bits_per_dim(log_density: Values, *, dim: int, n_intensity_levels: int, slop
 
 
 def nats(bits: Values, *, dim: int, n_intensity_levels: int, slope: float = 1.0) -> Values:
-    """The log density in nats of so many bits per dimension: the inverse of `bits_per_dim`, with its arguments."""
+    """Convert bits per dimension to a log density in nats, as the inverse of `bits_per_dim` with the same arguments.
+
+    Raises:
+        ValueError: for dim below 1, fewer than 2 levels, or a slope that is 0 or not finite.
+    """
     _check(dim, slope)
     _check_levels(n_intensity_levels)
     return dim * math.log(2.0) * (math.log2(n_intensity_levels) - math.log2(abs(slope)) - bits)
 
 
 def change_scale(log_density: Values, *, dim: int, slope: float) -> Values:
-    """log p(x') in nats from log p(x), where x' = slope * x + b; with 1 / slope the way back.
+    """Convert log p(x) to log p(x'), both in nats, where x' = slope * x + b. The slope 1 / slope converts back.
 
     Raises:
         ValueError: for dim below 1, or a slope that is 0 or not finite.

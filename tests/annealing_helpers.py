@@ -1,4 +1,4 @@
-"""What the tests of annealed importance sampling share: quiet runs, fixed step sizes, a factor model, two checks."""
+"""Tools for the tests of annealed importance sampling: quiet runs, fixed step sizes, a factor model, two checks."""
 
 import math
 from functools import partial
@@ -16,7 +16,7 @@ from tests.helpers import assert_mean, seeded
 
 
 def quiet(line: str) -> None:
-    pass
+    """Ignore a line of progress."""
 
 
 forward = partial(annealing.log_weights, progress=quiet)
@@ -28,6 +28,7 @@ GUIDED = proposals.Guided(torch.tensor([0.7, 0.5]).double(), torch.tensor([0.55,
 
 
 def constant_steps(size: float, n_leapfrog: int) -> StepSizes:
+    """Return the same step size for every beta."""
     sizes = torch.full((2,), size, dtype=torch.float64)
     return StepSizes(linear_schedule(1), sizes, torch.full_like(sizes, torch.nan), n_leapfrog)
 
@@ -35,22 +36,25 @@ def constant_steps(size: float, n_leapfrog: int) -> StepSizes:
 def both_ways(
     path: AnnealingPath, x: Tensor, latents: Tensor, betas: Tensor, steps: StepSizes, n_chains: int = 1
 ) -> tuple[Annealed, Annealed]:
+    """Run annealing forward, and in reverse from the exact latents, with the same step sizes and different seeds."""
     there = forward(path, x, betas, steps, n_chains=n_chains, generator=seeded(1))
     back = reverse(path, x, latents, betas, steps, n_chains=n_chains, generator=seeded(2))
     return there, back
 
 
 def assert_unbiased(*weights: np.ndarray) -> None:
+    """Assert that the mean of each array of weights is 1, within 5 standard errors."""
     for w in weights:
         assert_mean(w, 1.0)
 
 
 def assert_mean_above(values: np.ndarray, bound: float, n_errors: float) -> None:
+    """Assert that the mean of the values exceeds the bound by more than `n_errors` standard errors."""
     assert values.mean() > bound + n_errors * values.std(ddof=1) / math.sqrt(len(values)), values.mean()
 
 
 def linear_decoder(dim: int, latent_dim: int, std: float) -> tuple[VAE, np.ndarray, np.ndarray]:
-    """A VAE in float64 with x = W z + b + std eps, and W and b."""
+    """Build a VAE in float64 whose decoder is x = W z + b + std eps, and return it with W and b."""
     rng = np.random.default_rng(0)
     weights, bias = rng.standard_normal((dim, latent_dim)), rng.standard_normal(dim)
     scale = DataScale(torch.zeros(dim), 1.0, unit_interval=False)

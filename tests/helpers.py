@@ -1,4 +1,4 @@
-"""What several test files share: generators, linear denoisers and cascades, exact expectations, statistical checks."""
+"""Tools for several test files: generators, linear denoisers and cascades, exact expectations, statistical checks."""
 
 import inspect
 from collections.abc import Callable
@@ -29,11 +29,12 @@ CDAE_OPTIONS = {
 
 
 def seeded(seed: int) -> torch.Generator:
+    """Return a CPU generator with this seed."""
     return torch.Generator().manual_seed(seed)
 
 
 class LinearDenoiser(nn.Module):
-    """r(x) = A x + b in float64, blind, without parameters."""
+    """The linear denoiser r(x) = A x + b in float64, which ignores the level and has no trainable parameters."""
 
     def __init__(self, matrix: np.ndarray, bias: np.ndarray):
         super().__init__()
@@ -47,7 +48,7 @@ class LinearDenoiser(nn.Module):
 def linear_cascade(
     seed: int, dim: int, n_levels: int, *, reconstruction: str = "isotropic", prior: str = "diagonal"
 ) -> tuple[CDAE, LinearGaussianCascade]:
-    """A random linear-Gaussian cascade, far from any optimum, and its oracle."""
+    """Build a random linear-Gaussian cascade, whose rho are not those of Eq. 9, and its oracle."""
     rng = np.random.default_rng(seed)
     matrix = 0.7 * rng.standard_normal((dim, dim)) / np.sqrt(dim) + 0.3 * np.eye(dim)
     bias = rng.standard_normal(dim)
@@ -72,22 +73,22 @@ def linear_cascade(
 
 
 def correlated(seed: int, std: np.ndarray) -> np.ndarray:
-    """A random covariance (d, d) with these standard deviations."""
+    """Return a random covariance (d, d) with these standard deviations."""
     root = np.random.default_rng(10_000 + seed).standard_normal((len(std), len(std)))
     covariance = root @ root.T
-    scale = std / np.sqrt(np.diag(covariance))
-    return scale[:, None] * covariance * scale
+    ratio = std / np.sqrt(np.diag(covariance))
+    return ratio[:, None] * covariance * ratio
 
 
 class TwoModeDenoiser(nn.Module):
-    """The posterior mean of a mixture of two modes at one level of corruption, blind, without parameters."""
+    """The posterior mean for two modes at one corruption level; it ignores the level and has no parameters."""
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         return torch.from_numpy(two_mode_mean(x.numpy(), mode=1.0, mode_std=0.2, corruption_std=0.5))
 
 
 def two_mode_cascade() -> tuple[CDAE, Callable[[np.ndarray], np.ndarray]]:
-    """One dimension, three levels, a denoiser that is not linear, and the exact log density by quadrature."""
+    """Build a cascade in one dimension with three levels and a nonlinear denoiser, and its exact log density."""
     zeros, std = torch.zeros(1, dtype=torch.float64), torch.tensor([1.02], dtype=torch.float64)
     model = CDAE(TwoModeDenoiser(), NoiseSchedule((0.0, 0.3, 0.7, 1.5)), data_mean=zeros, data_std=std)
     model.reconstruction_std.copy_(torch.tensor([0.3, 0.4, 0.9]))
@@ -98,7 +99,10 @@ def two_mode_cascade() -> tuple[CDAE, Callable[[np.ndarray], np.ndarray]]:
 
 
 def finite_variance_cascade() -> tuple[CDAE, LinearGaussianCascade]:
-    """Two dimensions, two levels, not symmetric, and rho_i^2 < 2 c_i^2: weights of finite variance."""
+    """Build a cascade whose importance weights have finite variance (rho_i^2 < 2 c_i^2), and its oracle.
+
+    It has two dimensions, two levels and a matrix that is not symmetric.
+    """
     matrix, bias = np.array([[0.6, 0.2], [-0.1, 0.5]]), np.array([0.3, -0.2])
     data_mean, data_std, rho = np.array([0.5, -0.5]), np.array([1.0, 0.7]), np.array([0.6, 0.75])
     model = CDAE(
@@ -113,45 +117,49 @@ def finite_variance_cascade() -> tuple[CDAE, LinearGaussianCascade]:
 
 
 def quadrature(dim: int) -> Tensor:
-    """2 dim points, +-sqrt(dim) e_j: their mean of a quadratic function is its exact mean under N(0, I)."""
+    """Return the 2 dim points +-sqrt(dim) e_j, over which a quadratic function has its exact mean under N(0, I)."""
     points = dim**0.5 * torch.eye(dim, dtype=torch.float64)
     return torch.cat([points, -points])
 
 
 def shared_noise(model: CDAE, x: Tensor) -> tuple[Tensor, Tensor]:
-    """One point x (dim,), repeated, with corrupted copies at the quadrature points, the same at every level.
+    """Repeat one point x (dim,), and corrupt it by the quadrature points, which are the same at every level.
 
-    Exact for a function whose terms see one level each, such as the terms of the bound.
+    Means over these copies are exact for quadratic functions whose terms each depend on one level, such as the terms of
+    the bound.
     """
     z = quadrature(len(x))
     return x.expand(len(z), -1), x + model.corruption_std[1:, None, None] * z
 
 
 def pixel_mse(model: CDAE, xs: Tensor) -> Tensor:
-    """Exact MSE_1 .. MSE_k of a linear denoiser, per pixel, over the rows of xs and their corruption, (k, dim)."""
+    """Return the exact MSE_1 .. MSE_k of a linear denoiser per pixel, (k, dim), over the rows of xs and the noise."""
     copies = [shared_noise(model, x) for x in xs]
     return torch.stack([(x - model.denoise(noisy)).square().mean(1) for x, noisy in copies]).mean(0)
 
 
 def level_mse(model: CDAE, xs: Tensor) -> Tensor:
-    """The same over all pixels, (k,)."""
+    """Return the exact MSE_1 .. MSE_k of a linear denoiser, (k,), averaged over the pixels of `pixel_mse`."""
     return pixel_mse(model, xs).mean(1)
 
 
 def simulate(oracle: LinearGaussianCascade, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Examples x_0 (n, dim) of the model itself, and the latents x_1 .. x_k (k, n, dim) on the way there."""
+    """Draw examples x_0 (n, dim) from the model, and return them with their latents x_1 .. x_k (k, n, dim)."""
     states = np.random.default_rng(seed).multivariate_normal(*oracle.joint_moments(), n)
     states = torch.from_numpy(states).reshape(n, oracle.n_levels + 1, oracle.dim).permute(1, 0, 2).contiguous()
     return states[0], states[1:]
 
 
 def gradient(loss: Tensor, model: CDAE) -> Tensor:
-    """Of a scalar with respect to all parameters, in one vector."""
+    """Return the gradient of a scalar loss with respect to all parameters of the model, as one vector."""
     return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
 
 
 def expected_gradient_of_one_level(model: CDAE, x: Tensor, noise: Tensor, monkeypatch) -> Tensor:
-    """The model's own loss at each level in turn, with the same noise, weighted by the probability it draws with."""
+    """Return the expected gradient of a model's loss that draws one level per example, over the levels.
+
+    It is the sum of the gradients at each level, with the same noise, weighted by the probability of the level.
+    """
     drawn = {}
 
     def draw_one_level(probability, n, generator):
@@ -168,7 +176,7 @@ def expected_gradient_of_one_level(model: CDAE, x: Tensor, noise: Tensor, monkey
 
 
 class Recorder:
-    """Keeps what a cascade's `denoise_level` is given and what it answers, by level, in order."""
+    """A recorder of the inputs and outputs of a cascade's `denoise_level`, by level, in the order of the calls."""
 
     def __init__(self, model: CDAE, monkeypatch):
         self.states: dict[int, list[Tensor]] = {}
@@ -184,16 +192,16 @@ class Recorder:
         monkeypatch.setattr(model, "denoise_level", recording)
 
     def latents(self, *shape: int) -> Tensor:
-        """(k, *shape) of the states, in one piece."""
+        """Return the states of all levels as one tensor (k, *shape)."""
         return torch.stack([torch.cat(self.states[i]).reshape(shape) for i in sorted(self.states)])
 
     def answers(self, *shape: int) -> Tensor:
-        """(k, *shape) of the reconstructions."""
+        """Return the reconstructions of all levels as one tensor (k, *shape)."""
         return torch.stack([torch.cat(self.reconstructions[i]).reshape(shape) for i in sorted(self.reconstructions)])
 
 
 class LargestTensor(TorchDispatchMode):
-    """Counts the elements of the largest result of any operation."""
+    """A dispatch mode that records in n_elements the size of the largest tensor that an operation returns."""
 
     n_elements = 0
 
@@ -205,7 +213,7 @@ class LargestTensor(TorchDispatchMode):
 
 
 def mutated(module: ModuleType, old: str, new: str) -> ModuleType:
-    """A copy of a module with one piece of its source exchanged."""
+    """Return a copy of a module in which one piece of the source is replaced; the piece must occur exactly once."""
     source = inspect.getsource(module)
     assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"
     mutant = ModuleType(module.__name__)
@@ -214,14 +222,14 @@ def mutated(module: ModuleType, old: str, new: str) -> ModuleType:
 
 
 def assert_mean(values: np.ndarray, expected: np.ndarray | float, n_errors: float = 5.0) -> None:
-    """The mean of independent rows is within `n_errors` standard errors of what is expected."""
+    """Assert that the mean of independent rows is within `n_errors` standard errors of the expected mean."""
     values = np.asarray(values, dtype=np.float64)
     error = values.std(0, ddof=1) / np.sqrt(len(values))
     assert (np.abs(values.mean(0) - expected) <= n_errors * error + 1e-12).all(), (values.mean(0), expected, error)
 
 
 def assert_moments(samples: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> None:
-    """Independent samples have this mean and covariance, to 5 standard errors in each entry."""
+    """Assert that independent samples have this mean and covariance, within 5 standard errors in each entry."""
     assert_mean(samples, mean)
     centered = np.asarray(samples, dtype=np.float64) - mean
     assert_mean(centered[:, :, None] * centered[:, None, :], covariance)

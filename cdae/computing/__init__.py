@@ -1,1 +1,1 @@
-"""What a computation needs besides mathematics: seeds, devices, precisions, chunks, files."""
+"""Tools of computation without mathematics: seeds, devices, precisions, chunks and files."""

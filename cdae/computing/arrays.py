@@ -14,7 +14,7 @@ from cdae.computing.files import check_sha256, damage_named, written_whole
 
 
 def write_npz(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """An npz file as of `numpy.savez`, with the sha256 of every array; refuses objects, which would be pickled."""
+    """Write an npz file as `numpy.savez` does, with the sha256 of every array; refuses objects, which would be pickled."""
     with written_whole(path) as partial, ZipFile(partial, "w") as archive:
         for name, array in arrays.items():
             member = ZipInfo(f"{name}.npy")  # with a fixed date: the same arrays give the same bytes
@@ -24,7 +24,7 @@ def write_npz(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def read_npz(path: str | Path, *names: str) -> dict[str, np.ndarray]:
-    """The arrays of these names, or all of them where none is named; the others are not read.
+    """Read and check the arrays of these names, or all of them where none is named.
 
     Raises:
         DamagedFileError: if the file is no npz file, lacks one of them, or its content is not the one that was written.
@@ -42,7 +42,7 @@ def read_npz(path: str | Path, *names: str) -> dict[str, np.ndarray]:
 
 
 def array_sha256(name: str, array: np.ndarray) -> str:
-    """Of the name, the type, the shape and the values of an array."""
+    """Return the sha256 of the name, the type, the shape and the values of an array."""
     array = np.asarray(array)
     digest = hashlib.sha256(f"{name} {array.dtype.str} {array.shape}\n".encode())
     digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))

@@ -1,6 +1,6 @@
-"""How many examples go through a network together: enough to keep it busy, few enough for the cache and the memory.
+"""The number of examples that pass through a network together, chosen for speed and limited memory.
 
-Constants, because results depend on them: the order of random numbers, and sums in their last bits.
+The numbers are constants, because results depend on them: they set the order of random numbers and of sums.
 """
 
 from typing import Any
@@ -8,14 +8,14 @@ from typing import Any
 from cdae.interfaces import Leveled
 
 EXAMPLES = 1_000
-PASSES = 16_000  # of all levels: at most 64 MB for a layer of 1,000 units
+PASSES = 16_000  # examples times levels: at most 64 MB for a layer of 1,000 units
 
 
 def passes_per_example(model: Any) -> int:
-    """Through the network: k of a cascade, 1 of a model without levels."""
+    """Return the number of passes of one example through the network: k for a cascade, 1 for a model without levels."""
     return model.n_levels if isinstance(model, Leveled) else 1
 
 
 def examples_at_once(model: Any) -> int:
-    """Rows of data whose copies at all levels are held together."""
+    """Return the number of examples, at least 1, whose copies at all levels are held in memory together."""
     return max(1, min(EXAMPLES, PASSES // passes_per_example(model)))

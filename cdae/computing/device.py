@@ -1,7 +1,7 @@
-"""Where tensors live: on the processor, or on an NVIDIA GPU.
+"""The device of the tensors: the CPU or an NVIDIA GPU.
 
-On the processor numbers repeat bit for bit; on a GPU random numbers are its own, so results agree with the processor's
-within their errors and the spread between seeds. Nothing else knows which of the two it runs on.
+On a CPU, results repeat bit for bit. A GPU draws other random numbers, so its results agree with those of a CPU within
+their errors and the spread between seeds. All other modules take the device of their arguments.
 """
 
 import torch
@@ -10,10 +10,10 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def choose(name: str) -> torch.device:
-    """The device of a name: "cpu", "cuda", or "auto", a GPU where there is one.
+    """Return the device that a name means: "cpu", "cuda", or "auto", which is a GPU if there is one, else the CPU.
 
     Raises:
-        ValueError: for another name, or "cuda" where torch finds no GPU.
+        ValueError: for another name, or for "cuda" if torch finds no GPU.
     """
     if name not in DEVICES:
         raise ValueError(f"device: got {name!r}, expected one of {', '.join(DEVICES)}")

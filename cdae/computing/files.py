@@ -40,7 +40,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def damage_named(path: str | Path) -> Iterator[None]:
-    """Turns whatever a damaged file makes its parser raise into one DamagedFileError that names the file.
+    """Turn whatever a damaged file makes its parser raise into one DamagedFileError that names the file.
 
     Failures of the machine pass unchanged: a file that is not there or cannot be read, and too little memory.
     """
@@ -62,13 +62,13 @@ def check_sha256(path: str | Path, what: str, stated: str | None, actual: str) -
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """UTF-8 with newline line ends on every system."""
+    """Write text as UTF-8 with "\\n" as the line end on every system."""
     with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Keys in the order given; refuses NaN and infinity, which are not JSON. Without a sha256."""
+    """Write JSON, keys in the order given, without a sha256; NaN and infinity, which are not JSON, are refused."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
@@ -77,13 +77,13 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_record(path: str | Path, record: dict[str, Any]) -> None:
-    """As `write_json`, with the sha256 of the record as its last key."""
+    """Write a record as JSON, with its sha256 as the last key."""
     assert "sha256" not in record, "the key is the record's own checksum"
     write_json(path, {**record, "sha256": record_sha256(record)})
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
-    """What `write_record` was given.
+    """Read and check what `write_record` wrote.
 
     Raises:
         DamagedFileError: if the file is no record, or its content is not the one that was written.
@@ -98,6 +98,6 @@ def read_record(path: str | Path) -> dict[str, Any]:
 
 
 def record_sha256(record: dict[str, Any]) -> str:
-    """Of the record as JSON on one line: the same before it is written and after it is read."""
+    """Return the sha256 of the record as JSON on one line, which is the same before writing and after reading."""
     line = json.dumps(record, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(line.encode()).hexdigest()

@@ -1,9 +1,13 @@
-"""How exactly matrix products are taken: float32 throughout, with leave to use bfloat16 factors, or in bfloat16.
+"""The precision of matrix products.
 
-torch takes the leave where the processor has fast ones (AMX: several times as fast). With AVX-512 alone the products
-stay float32 in effect (4e-7 off, measured), but go to another library, which can be twice as fast. Layers in bfloat16
-are twice as fast again. Likelihoods and weights are always computed at "highest"; training, and the forces of a Markov
-chain that corrects for them, may do with less.
+    highest     float32 throughout
+    medium      float32, where torch may round the factors to bfloat16
+    bfloat16    as medium, and linear layers compute in bfloat16 during updates
+
+With "medium", torch rounds where the processor has fast bfloat16 products (AMX: several times as fast). With AVX-512
+alone the products keep float32 precision in effect (relative error 4e-7, measured), but another library computes them,
+which can be twice as fast. Layers in bfloat16 are twice as fast again. Likelihoods and weights are always computed at
+"highest". Training may use less, and so may the forces of a Markov chain, whose acceptance step corrects for them.
 """
 
 from collections.abc import Iterator
@@ -18,10 +22,11 @@ PRECISIONS = ("highest", "medium", "bfloat16")
 
 @contextmanager
 def matmul_precision(name: str, device: torch.device = PROCESSOR) -> Iterator[None]:
-    """float32 matrix products "highest" (float32 throughout) or else "medium" (bfloat16 factors allowed, float32 sums).
+    """Set the precision of float32 matrix products within the context, and restore the earlier one after it.
 
-    On a processor without bfloat16 products, where they would be emulated, everything is as "highest". A GPU takes
-    TensorFloat32 factors.
+    The name "highest" keeps float32 throughout. The names "medium" and "bfloat16" allow bfloat16 factors with float32
+    sums; on a GPU the factors are TensorFloat32. A processor without bfloat16 products would emulate them, so there
+    every name means "highest".
     """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium" if is_reduced(name, device) else "highest")
@@ -32,20 +37,21 @@ def matmul_precision(name: str, device: torch.device = PROCESSOR) -> Iterator[No
 
 
 def layers(name: str, device: torch.device = PROCESSOR) -> torch.autocast:
-    """Linear layers with inputs, weights and answers in bfloat16, and parameters in float32, if that is the name.
+    """Return a context in which linear layers compute in bfloat16, with float32 parameters, if the name is "bfloat16".
 
-    For one update at a time: the copies of the weights are kept until the context ends.
+    For other names, and on a processor without bfloat16 products, the context changes nothing. Open it anew for each
+    update: the bfloat16 copies of the weights are kept until it ends.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16" and is_reduced(name, device))
 
 
 @cache
 def has_bfloat16_products() -> bool:
-    """Whether this processor multiplies bfloat16 numbers itself."""
+    """Tell whether the processor has instructions for bfloat16 products."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def is_reduced(name: str, device: torch.device = PROCESSOR) -> bool:
-    """Whether products under this name are not float32 throughout, on this device."""
+    """Tell whether matrix products under this name may have less than float32 precision on this device."""
     return name != "highest" and (device.type == "cuda" or has_bfloat16_products())

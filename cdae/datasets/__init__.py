@@ -1,1 +1,1 @@
-"""Loaders: one function per data set, returning `cdae.data.RawData`; `registry` names them."""
+"""The loaders: each data set has one function that returns `cdae.data.RawData`, and `registry` lists them."""

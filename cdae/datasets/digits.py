@@ -1,7 +1,7 @@
-"""scikit-learn's real handwritten digits: 1,797 images of 8 x 8 with 17 levels, in a fixed random split.
+"""The handwritten digits of scikit-learn: 1,797 images of 8 x 8 pixels with 17 intensity levels.
 
 Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998
-(its test part, as shipped with scikit-learn).
+(its test part, as shipped with scikit-learn). The split is random and fixed: 1,097 / 300 / 400 images.
 """
 
 import hashlib
@@ -17,8 +17,12 @@ SHA256 = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3"
 
 
 def load() -> RawData:
-    """Raises ValueError if the installed copy is not the known one."""
-    from sklearn.datasets import load_digits  # imports for a second; only this loader needs it
+    """Load the digits as uint8 levels 0 .. 16, (n, 64).
+
+    Raises:
+        ValueError: if the installed copy has another SHA-256.
+    """
+    from sklearn.datasets import load_digits  # the import takes a second, and only this loader needs it
 
     images = load_digits().data.astype(np.uint8)
     digest = hashlib.sha256(images.tobytes()).hexdigest()

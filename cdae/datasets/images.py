@@ -1,12 +1,11 @@
-"""MNIST and Fashion-MNIST: 28 x 28 grey images with 256 levels, read by torchvision's own classes.
+"""MNIST and Fashion-MNIST: 28 x 28 grey images with 256 intensity levels, read by torchvision's classes.
 
-Split: the first 50,000 images of the training file are for training, its last 10,000 for validation; the test file is
-the test split. The labels are not used, but torchvision reads them, so all four files are wanted.
+The first 50,000 images of the training file are the training split, and its last 10,000 are the validation split. The
+test file is the test split. The labels are not used, but torchvision reads them, so all four files are needed.
 
-The files are looked for under a root folder, as `<root>/MNIST/raw/train-images-idx3-ubyte` and so on: the option
-`data_root`, else the environment variable CDAE_DATA_ROOT. Where neither is set, torchvision downloads the files once
-into a cache folder. Every file must have the known size and sha256 wherever it came from, so that a truncated or
-altered one is refused by name.
+The files lie under a root folder, as `<root>/MNIST/raw/train-images-idx3-ubyte` and so on. The root is the option
+`data_root`, or else the environment variable CDAE_DATA_ROOT. If neither is set, torchvision downloads the files once
+into a cache folder. Every file must have the known size and SHA-256, so a truncated or altered file is an error.
 
 Sources: Y. LeCun, C. Cortes and C. Burges, "The MNIST Database of Handwritten Digits"; H. Xiao, K. Rasul and
 R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms", 2017.
@@ -26,7 +25,7 @@ from cdae.datasets.torchvision_import import torchvision_datasets
 ROOT_VARIABLE = "CDAE_DATA_ROOT"
 IMAGE_SHAPE = (28, 28)
 N_INTENSITY_LEVELS = 256
-IMAGE_HEADER_BYTES = 16  # of an IDX file: type and rank, then a 4-byte size per axis; a label file has 8
+IMAGE_HEADER_BYTES = 16  # an IDX header is type and rank, then a 4-byte size per axis; that of a label file has 8
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -37,8 +36,11 @@ class Source:
     """The four files of a data set.
 
     Attributes:
-        torchvision_class: name of the class, which is also the name of the folder under the root.
-        sha256: of each uncompressed file.
+        torchvision_class: the name of the class, which is also the name of the folder under the root.
+        sha256: file name -> SHA-256 of the uncompressed file, for all four files.
+        n_train_file: the number of images in the training file, which holds the training and validation splits.
+        n_test: the number of images in the test file.
+        n_validation: the number of images of the validation split.
     """
 
     torchvision_class: str
@@ -48,10 +50,11 @@ class Source:
     n_validation: int = 10_000
 
     def file(self, root: Path, name: str) -> Path:
+        """Return the path of a file under the root folder."""
         return root / self.torchvision_class / "raw" / name
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of each file: its header, and one byte per pixel or label."""
+        """Return the size of each file in bytes: its header, and one byte per pixel or label."""
         image_bytes = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
         return {
             TRAIN_IMAGES: IMAGE_HEADER_BYTES + image_bytes * self.n_train_file,
@@ -84,7 +87,7 @@ SOURCES = {
 
 
 def load_mnist(data_root: str | None = None) -> RawData:
-    """MNIST: 50,000 / 10,000 / 10,000 images.
+    """Load MNIST as uint8 levels (n, 784), 50,000 / 10,000 / 10,000 images.
 
     Raises:
         ValueError: if files are missing, altered or cannot be downloaded; the message says which and what to do.
@@ -93,7 +96,7 @@ def load_mnist(data_root: str | None = None) -> RawData:
 
 
 def load_fashion_mnist(data_root: str | None = None) -> RawData:
-    """Fashion-MNIST: 50,000 / 10,000 / 10,000 images.
+    """Load Fashion-MNIST as uint8 levels (n, 784), 50,000 / 10,000 / 10,000 images.
 
     Raises:
         ValueError: if files are missing, altered or cannot be downloaded; the message says which and what to do.
@@ -102,17 +105,17 @@ def load_fashion_mnist(data_root: str | None = None) -> RawData:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: cdae-benchmark in XDG_CACHE_HOME, or in ~/.cache."""
+    """Return the folder of downloaded files: cdae-benchmark in XDG_CACHE_HOME, or in ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cdae-benchmark"
 
 
 def check_available(name: str, data_root: str | None = None) -> None:
-    """Look for the files of a data set, by existence and size alone: quick enough to ask before anything is computed.
+    """Check that the files of a data set exist and have the right sizes; fast enough to run before any computation.
 
-    Without a root, files that are not in the cache are no error: loading will download them.
+    Without a root folder, files that are missing from the cache are no error, because loading downloads them.
 
     Raises:
-        ValueError: for an unknown name, or naming every file that is missing or has another size than it should.
+        ValueError: for an unknown name, for missing files, which the message lists, or for a file of another size.
     """
     if name not in SOURCES:
         raise ValueError(f"image data set: got {name!r}, expected one of {', '.join(SOURCES)}")
@@ -152,7 +155,7 @@ def _load(name: str, data_root: str | None) -> RawData:
 
 
 def _download(source: Source, name: str, root: Path) -> None:
-    """torchvision's download with a progress bar; it checks the md5 of every archive and skips files already there."""
+    """Download the files by torchvision, which checks the MD5 of every archive and skips files that exist."""
     try:
         getattr(torchvision_datasets(), source.torchvision_class)(root, download=True)
     except (RuntimeError, OSError, EOFError, HTTPException) as error:
@@ -174,10 +177,10 @@ def _check_sha256(path: Path, expected: str) -> None:
 
 
 def _images(source: Source, root: Path, file: str, *, train: bool) -> np.ndarray:
-    """The images of one file as torchvision reads them, uint8 levels (n, 784)."""
+    """Read the images of one file by torchvision, as uint8 levels (n, 784)."""
     images = getattr(torchvision_datasets(), source.torchvision_class)(root, train=train).data.numpy()
     checked = np.fromfile(source.file(root, file), dtype=np.uint8, offset=IMAGE_HEADER_BYTES)
-    if not np.array_equal(images.ravel(), checked):  # torchvision prefers the files that its old versions made
+    if not np.array_equal(images.ravel(), checked):  # torchvision prefers files that its old versions wrote
         processed = root / source.torchvision_class / "processed"
         raise ValueError(f"{processed}: holds other images than {source.file(root, file)}; delete this old folder")
     return images.reshape(len(images), -1)

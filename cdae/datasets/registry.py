@@ -1,6 +1,6 @@
-"""Which loader a configuration means: name -> "module:function", imported on use.
+"""The loaders by their names in the configuration: name -> "module:function", imported on use.
 
-A loader takes the data set's options from the configuration (without `loader`) as keywords and returns
+A loader takes the options of the data set in the configuration (without `loader`) as keyword arguments, and returns
 `cdae.data.RawData`.
 """
 
@@ -18,8 +18,8 @@ LOADERS = {
     "npz": "cdae.datasets.arrays:load",
 }
 
-# For loaders of files that are not ours: name -> function of (name, data_root) that raises if they are not at hand,
-# quick enough to ask before anything is computed.
+# For loaders that read downloaded files: name -> function of (name, data_root) that raises an error if they are not
+# available, and is fast enough to run before any computation.
 AVAILABILITY = {
     "fashion_mnist": "cdae.datasets.images:check_available",
     "mnist": "cdae.datasets.images:check_available",
@@ -27,11 +27,20 @@ AVAILABILITY = {
 
 
 def loader(name: str) -> Callable[..., Any]:
+    """Import and return the loader of this name.
+
+    Raises:
+        KeyError: for an unknown name; the configuration's schema refuses it earlier.
+    """
     return _imported(LOADERS[name])
 
 
 def check_available(name: str, data_root: str | None) -> None:
-    """Raise ValueError if the files that a loader reads are known to be missing or cut short."""
+    """Check that the files of a loader are available; a loader without an entry in `AVAILABILITY` passes.
+
+    Raises:
+        ValueError: if a file is missing or has another size than expected.
+    """
     if name in AVAILABILITY:
         _imported(AVAILABILITY[name])(name, data_root)
 

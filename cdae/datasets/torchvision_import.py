@@ -1,8 +1,8 @@
-"""`torchvision.datasets`, whichever build of torch stands beside it.
+"""The import of `torchvision.datasets` beside any build of torch.
 
-The package index has no CPU build of torchvision, and beside the CPU build of torch its compiled operators do not
-load: importing it then fails on `torchvision::nms`, an operator that reading a data set never calls. Declaring the two
-missing operators, without an implementation, lets the import pass. Nothing is declared where the native import works.
+The package index has no CPU build of torchvision, and its compiled operators do not load beside the CPU build of torch.
+The import then fails at `torchvision::nms`, an operator that is not needed to read data sets. The import works once the
+two missing operators are declared, without an implementation. Where the import works by itself, nothing is declared.
 """
 
 from importlib import import_module
@@ -19,10 +19,10 @@ _declared: list[torch.library.Library] = []  # an operator lives as long as the 
 
 
 def torchvision_datasets() -> ModuleType:
-    """The module `torchvision.datasets`.
+    """Import and return the module `torchvision.datasets`.
 
     Raises:
-        RuntimeError: if the import fails for any other reason than the missing operators, unchanged.
+        RuntimeError: as torchvision raises it, if the import fails for a reason other than the missing operators.
     """
     try:
         return import_module("torchvision.datasets")

@@ -1,7 +1,8 @@
-"""Data of known density: the exact log density of every test point is at hand.
+"""Toy data with a known density, so that every test point has an exact log density.
 
-`gaussian_8d` is an isotropic Gaussian whose mean is not zero; `mixture_2d` is a ring of Gaussians with unequal
-weights; `mixture_1d` has two modes, and a model's own density there can be had by quadrature.
+gaussian_8d    an isotropic Gaussian with a nonzero mean in 8 dimensions
+mixture_2d     a ring of six Gaussians with unequal weights in 2 dimensions
+mixture_1d     two modes in 1 dimension, where a model's own density is computed by quadrature
 """
 
 import numpy as np
@@ -25,23 +26,23 @@ MODES_WEIGHTS = np.array([0.4, 0.6])
 
 
 def log_normal(x: np.ndarray, mean: np.ndarray, std: float) -> np.ndarray:
-    """log N(x; mean, std^2 I) over the last axis, in nats."""
+    """Return log N(x; mean, std^2 I) over the last axis, in nats."""
     squared = ((x - mean) / std) ** 2
     return -0.5 * squared.sum(-1) - x.shape[-1] * np.log(std * np.sqrt(2.0 * np.pi))
 
 
 def gaussian_log_density(x: np.ndarray) -> np.ndarray:
-    """Exact log density of `gaussian_8d` at (n, 8), in nats."""
+    """Return the exact log density of `gaussian_8d` at x (n, 8), in nats, (n,)."""
     return log_normal(x, GAUSSIAN_MEAN, GAUSSIAN_STD)
 
 
 def mixture_log_density(x: np.ndarray) -> np.ndarray:
-    """Exact log density of `mixture_2d` at (n, 2), in nats."""
+    """Return the exact log density of `mixture_2d` at x (n, 2), in nats, (n,)."""
     return _mixture_log_density(x, MIXTURE_MEANS, MIXTURE_STD, MIXTURE_WEIGHTS)
 
 
 def modes_log_density(x: np.ndarray) -> np.ndarray:
-    """Exact log density of `mixture_1d` at (n, 1), in nats."""
+    """Return the exact log density of `mixture_1d` at x (n, 1), in nats, (n,)."""
     return _mixture_log_density(x, MODES_MEANS, MODES_STD, MODES_WEIGHTS)
 
 
@@ -50,17 +51,20 @@ def _mixture_log_density(x: np.ndarray, means: np.ndarray, std: float, weights: 
 
 
 def load_gaussian_8d() -> RawData:
+    """Draw `gaussian_8d` with a fixed seed: float32 splits of 10,000 / 2,000 / 10,000 points."""
     rng = np.random.default_rng(seed_from("gaussian_8d", "draws"))
     x = GAUSSIAN_MEAN + GAUSSIAN_STD * rng.standard_normal((N_TRAIN + N_VALIDATION + N_TEST, 8))
     return _split(x, gaussian_log_density)
 
 
 def load_mixture_2d() -> RawData:
+    """Draw `mixture_2d` with a fixed seed: float32 splits of 10,000 / 2,000 / 10,000 points."""
     x = _draw_mixture("mixture_2d", MIXTURE_MEANS, MIXTURE_STD, MIXTURE_WEIGHTS)
     return _split(x, mixture_log_density)
 
 
 def load_mixture_1d() -> RawData:
+    """Draw `mixture_1d` with a fixed seed: float32 splits of 10,000 / 2,000 / 10,000 points."""
     return _split(_draw_mixture("mixture_1d", MODES_MEANS, MODES_STD, MODES_WEIGHTS), modes_log_density)
 
 

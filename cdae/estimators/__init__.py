@@ -1,1 +1,1 @@
-"""Estimators of log p(x), one a file, and what they are made of; none of them sees a concrete model."""
+"""Estimators of log p(x), one a file, and their parts; they use the Protocols of `interfaces` and no concrete model."""

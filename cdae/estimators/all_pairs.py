@@ -1,14 +1,14 @@
-"""All pairs: M draws of every level combined in all M^k ways (tensor Monte Carlo; L. Aitchison, 2019).
+"""All pairs: M draws of every level, combined in all M^k ways (tensor Monte Carlo; L. Aitchison, 2019).
 
-For a proposal whose levels are independent of one another given x_0, with draws x_i^m ~ q(x_i | x_0), m = 1 .. M:
+The proposal's levels must be independent given x_0. With draws x_i^m ~ q(x_i | x_0), m = 1 .. M:
 
     b_k[m]     = log p(x_k^m) - log q(x_k^m | x_0)
     b_i[m]     = logmeanexp_m'( log p(x_i^m | x_{i+1}^m') + b_{i+1}[m'] ) - log q(x_i^m | x_0)
     log p(x_0) ~ logmeanexp_m( log p(x_0 | x_1^m) + b_1[m] )
 
-The exponential of the estimate is the average of the importance weights (Eq. 11) of all M^k paths, unbiased for p(x_0),
-so the estimate is a stochastic lower bound. It costs k M passes through the network and k - 1 products of M x M per
-example. Not here: proposals whose levels depend on one another (`sequential`, `importance`).
+The exponential of the estimate is the average importance weight (Eq. 11) of all M^k paths. It is unbiased for p(x_0),
+so the estimate is a stochastic lower bound. The cost per example is k M passes through the network, and k - 1 matrices
+of M x M transition densities. Not here: proposals whose levels depend on one another (`sequential`, `importance`).
 """
 
 import torch
@@ -19,8 +19,8 @@ from cdae.estimators.proposals import Paper, Proposal, in_blocks, n_levels
 from cdae.gaussian import log_mean_exp, log_normal, log_normal_pairs, standard_normal
 from cdae.interfaces import Cascade
 
-# Constants, because draws and last bits depend on them. All M states of an example and a level are held together.
-BLOCK_STATES = 2_000  # states of one level, of several examples
+# These are constants, because draws and last bits depend on them. A block holds all M states of an example at a level.
+BLOCK_STATES = 2_000  # states of several examples at one level
 BLOCK_PAIRS = 500_000  # values of log p(x_i^m | x_{i+1}^m')
 
 
@@ -34,16 +34,18 @@ def log_likelihood(
     generator: torch.Generator,
     true_latents: Float[Tensor, "k n dim"] | None = None,
 ) -> Float[Tensor, "n"]:
-    """Log of the average weight of all M^k paths per example, in nats as float64: a stochastic lower bound on log p(x).
+    """Return the log of the average weight of all M^k paths per example: a stochastic lower bound on log p(x).
+
+    It is in nats and in float64.
 
     Args:
-        proposal: one with independent levels, `Paper` or `Widened`.
-        n_draws: M, at every level.
-        true_latents: for x that the model has generated, the x_1 .. x_k on its way there. They take the place of the
-            first draw of every level, and the estimate becomes a stochastic upper bound on log p(x).
+        proposal: `Paper` or `Widened`, whose levels are independent given x_0.
+        n_draws: M, the number of draws at every level.
+        true_latents: the latents x_1 .. x_k of x, if the model has generated x. They replace the first draw of every
+            level, and the estimate becomes a stochastic upper bound on log p(x).
 
     Raises:
-        ValueError: for another proposal, n_draws below 1, or true latents that do not fit x.
+        ValueError: for another proposal, for n_draws below 1, or if the shape of true_latents does not fit x.
     """
     if not isinstance(proposal, Paper):
         raise ValueError(
@@ -64,7 +66,7 @@ def _log_mean_weight(
     true_latents: Float[Tensor, "k n dim"] | None,
     generator: torch.Generator,
 ) -> Float[Tensor, "n"]:
-    """The recursion, top level first. States and reconstructions are measured from x_0, which is near both."""
+    """Run the recursion, top level first. States and reconstructions are relative to x_0, which is close to both."""
     k, std, rho = n_levels(model), proposal.std(model), model.reconstruction_std
     origin = x[:, None]
     x_hat = log_b = None
@@ -80,7 +82,7 @@ def _log_mean_weight(
         log_b = log_p - log_normal(state, torch.zeros_like(x[0]), std[level - 1])
         x_hat = model.denoise_level((origin + state).flatten(0, 1), level).view_as(state) - origin
     last_std = model.last_step_std(origin + state)
-    if last_std.dim() == x_hat.dim():  # one for every state
+    if last_std.dim() == x_hat.dim():  # predicted for every state
         return log_mean_exp((log_normal(torch.zeros_like(x_hat), x_hat, last_std) + log_b).T)
     return _log_mean_transition(torch.zeros_like(origin), x_hat, last_std, log_b)[:, 0]
 
@@ -88,7 +90,7 @@ def _log_mean_weight(
 def _log_mean_transition(
     state: Float[Tensor, "n m dim"], x_hat: Float[Tensor, "n l dim"], rho: Tensor, log_b: Float[Tensor, "n l"]
 ) -> Float[Tensor, "n m"]:
-    """logmeanexp_m'( log p(x_i^m | x_{i+1}^m') + b_{i+1}[m'] ), some m at a time."""
+    """Return logmeanexp_m'( log p(x_i^m | x_{i+1}^m') + b_{i+1}[m'] ) for every m, in blocks of several m."""
     averages = []
     for part in state.split(max(1, BLOCK_PAIRS // log_b.numel()), dim=1):
         log_weights = log_normal_pairs(part, x_hat, rho) + log_b[:, None]

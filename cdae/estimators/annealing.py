@@ -1,17 +1,19 @@
-"""Annealed importance sampling and bidirectional Monte Carlo: log p(x) of a latent-variable model from both sides.
+"""Annealed importance sampling and bidirectional Monte Carlo: bounds on log p(x) from both sides.
 
     pi_beta(h) ~ q(h | x)^(1 - beta) p(x, h)^beta,    0 = beta_0 < beta_1 < ... < beta_T = 1
     log w = sum_{t=1}^{T} (beta_t - beta_{t-1}) [log p(x, h_{t-1}) - log q(h_{t-1} | x)]
 
-h_0 is drawn from q, and h_t follows h_{t-1} by one Hamiltonian Monte Carlo trajectory that leaves pi_{beta_t} invariant
-(`hamiltonian`). Then E[w] = p(x) (R. Neal, "Annealed importance sampling", 2001), and the log of an average weight is a
-stochastic lower bound on log p(x). Started from a draw of p(h | x), which the latents behind simulated data are, and
-taken through the same transitions backwards, the weights average to 1 / p(x): minus the log of their average is a
+Forward: h_0 is drawn from q, and h_t follows from h_{t-1} by one Hamiltonian Monte Carlo trajectory that leaves
+pi_{beta_t} invariant (`hamiltonian`). Then E[w] = p(x) (R. Neal, "Annealed importance sampling", 2001), and the log of
+the average weight is a stochastic lower bound on log p(x).
+
+Reverse: the chain starts from an exact draw of p(h | x), and takes the same transitions in reverse order. The latents
+of simulated data are such draws. The expected weight is then 1 / p(x), and minus the log of the average weight is a
 stochastic upper bound (R. Grosse et al., "Sandwiching the marginal likelihood using bidirectional Monte Carlo", 2015).
 
-Both hold only if no transition depends on the chain's own past. A step size adapted inside the run does, and biases the
-weights; so `pilot` fixes the step sizes on other points with other random numbers, and both directions use them as they
-are. Not here: which points, in which chunks, and what is kept of an interrupted run.
+Both bounds hold only if no transition depends on the chain's past. A step size adapted inside the run depends on it,
+and biases the weights. So `pilot` fixes the step sizes on other points with other random numbers, and both directions
+use them unchanged. Not here: the choice of points, their chunks, and interrupted runs.
 """
 
 import math
@@ -32,23 +34,30 @@ from cdae.gaussian import log_mean_exp
 
 PILOT_ACCEPTANCE = 0.72
 PILOT_FIRST_SIZE = 1.0
-PILOT_FIRST_TRIALS = 30  # trajectories at beta = 0, where nothing is known of the size
-PILOT_TRIALS = 10  # and at the others; the first half also lets the chains follow from the beta before
-PILOT_GAIN = 1.5  # of log size per unit of acceptance: about a Newton step, for a trajectory in many dimensions
+PILOT_FIRST_TRIALS = 30  # trajectories at beta = 0, where no earlier step size is known
+PILOT_TRIALS = 10  # trajectories at every other beta; during the first half the chains also adapt to the new beta
+PILOT_GAIN = 1.5  # change of the log step size per unit of acceptance: about a Newton step in many dimensions
 
 Progress = Callable[[str], None]
 
 
 def to_stderr(line: str) -> None:
+    """Print a line of progress to stderr."""
     print(line, file=sys.stderr)
 
 
 @dataclass(frozen=True)
 class Annealed:
-    """Log weights of one direction in nats, and acceptance rates: per chain, and per beta in the order of travel."""
+    """The result of a run in one direction.
+
+    Attributes:
+        log_weights: (chains, n), the log weights of the chains of each point, in nats.
+        chain_acceptance: (chains, n), the acceptance rate of each chain; NaN if there is no transition (T = 1).
+        beta_acceptance: (transitions,), the acceptance rate at each beta, in the order of the run.
+    """
 
     log_weights: Float[Tensor, "chains n"]
-    chain_acceptance: Float[Tensor, "chains n"]  # NaN where there is no transition, with a single distribution
+    chain_acceptance: Float[Tensor, "chains n"]
     beta_acceptance: Float[Tensor, "transitions"]
 
 
@@ -62,12 +71,15 @@ def pilot(
     generator: torch.Generator,
     progress: Progress = to_stderr,
 ) -> StepSizes:
-    """Step sizes for runs on other points, adapted at each beta towards an acceptance rate of 0.72.
+    """Find step sizes for runs on other points, adapted at each beta towards an acceptance rate of 0.72.
 
     Args:
-        x: points that no run will use, one chain each; the more, the less the acceptance rates scatter.
-        betas: increasing from 0 to 1; may be fewer than those of the runs.
-        progress: called with one line about ten times.
+        path: the geometric path from q(h | x) to p(x, h).
+        x: points that no run uses, with one chain each; more points give less variable acceptance rates.
+        betas: increasing from 0 to 1; they may be fewer than those of the runs.
+        n_leapfrog: the number of leapfrog steps of a trajectory.
+        force_precision: the precision of the gradients, "highest" or "medium" (`precision`).
+        progress: receives a line of text about ten times.
 
     Raises:
         ValueError: if betas does not increase from 0 to 1, or n_leapfrog is less than 1.
@@ -102,13 +114,15 @@ def log_weights(
     generator: torch.Generator,
     progress: Progress = to_stderr,
 ) -> Annealed:
-    """Forward: from draws of q to the joint density. `lower_bound` makes a bound of the weights.
+    """Run forward, from draws of q to the joint density; `lower_bound` turns the weights into a bound.
 
     Args:
-        betas: increasing from 0 to 1; with T steps there are T - 1 transitions, and none for T = 1.
-        steps: of a pilot on other points.
-        n_chains: independent chains per point; all of them are one batch.
-        progress: called with one line about ten times.
+        path: the geometric path from q(h | x) to p(x, h).
+        x: the points.
+        betas: (T + 1,), increasing from 0 to 1; there are T - 1 transitions.
+        steps: the step sizes of a pilot on other points.
+        n_chains: the number of independent chains per point; all chains run as one batch.
+        progress: receives a line of text about ten times.
 
     Raises:
         ValueError: if betas does not increase from 0 to 1, or n_chains is less than 1.
@@ -131,22 +145,23 @@ def reverse_log_weights(
     generator: torch.Generator,
     progress: Progress = to_stderr,
 ) -> Annealed:
-    """Backward: from exact draws of p(h | x) to q, by the transitions of `log_weights` in reverse order.
+    """Run in reverse, from exact draws of p(h | x) to q, by the transitions of `log_weights` in reverse order.
 
-    E[exp(log weight)] = 1 / p(x), and `upper_bound` makes a bound of the weights. All chains of a point start from its
-    one exact draw, and go apart from there.
+    E[exp(log weight)] = 1 / p(x), and `upper_bound` turns the weights into a bound. All chains of a point start from
+    its one exact draw, with independent random numbers.
 
     Args:
+        path: the geometric path from q(h | x) to p(x, h).
         x: data simulated from the model.
-        latents: (*levels, n, dim_of_latents), the latents that each row of x was generated from.
-        betas: increasing from 0 to 1, as forward.
-        steps: the same as forward.
-        n_chains: chains per point.
-        progress: called with one line about ten times.
+        latents: (*levels, n, dim_of_latents), the latents from which each row of x was generated.
+        betas: (T + 1,), increasing from 0 to 1, as in the forward run.
+        steps: the step sizes of the forward run.
+        n_chains: the number of chains per point.
+        progress: receives a line of text about ten times.
 
     Raises:
-        ValueError: if betas does not increase from 0 to 1, n_chains is less than 1, or there are not as many latents as
-            points.
+        ValueError: if betas does not increase from 0 to 1, n_chains is less than 1, or the number of latents differs
+            from the number of points.
     """
     check_betas(betas)
     _check_chains(n_chains)
@@ -159,12 +174,12 @@ def reverse_log_weights(
 
 
 def lower_bound(forward: Float[Tensor, "chains n"]) -> Float[Tensor, "n"]:
-    """log of the average forward weight: at most log p(x) on average, in nats."""
+    """Return the log of the average forward weight, in nats; its expectation is at most log p(x)."""
     return log_mean_exp(forward)
 
 
 def upper_bound(reverse: Float[Tensor, "chains n"]) -> Float[Tensor, "n"]:
-    """Minus the log of the average reverse weight: at least log p(x) on average, in nats."""
+    """Return minus the log of the average reverse weight, in nats; its expectation is at least log p(x)."""
     return -log_mean_exp(reverse)
 
 
@@ -179,7 +194,7 @@ def _anneal(
     generator: torch.Generator,
     progress: Progress,
 ) -> Annealed:
-    """Along betas in the order given, from latents drawn at the first of them; row i belongs to point i mod n."""
+    """Run along betas in the given order, from latents drawn at the first of them; row i belongs to point i mod n."""
     move = _transitions(
         path, x, n_leapfrog=steps.n_leapfrog, force_precision=steps.force_precision, generator=generator
     )
@@ -210,7 +225,7 @@ def _transitions(
 
 
 def _is_tenth(done_before: int, total: int) -> bool:
-    """Whether another tenth of the way is done by the next step."""
+    """Tell whether the next step completes another tenth of the run."""
     return 10 * done_before // total < 10 * (done_before + 1) // total
 
 

@@ -1,8 +1,8 @@
-"""Whether the average of some weights can be trusted, from the weights alone.
+"""Diagnostics that tell from the weights alone whether their average has converged.
 
-E[w] = p(x) for every row of log weights here: of importance sampling one row per draw, of all pairs, of sequential
-Monte Carlo and of annealing one row per independent repeat. Not here: both sides of log p(x), which say more
-(`sandwich`).
+The rows of log weights are independent, with E[w] = p(x). Importance sampling gives one row per draw. All pairs,
+sequential Monte Carlo and annealing give one row per independent repeat. Not here: bounds on log p(x) from both sides,
+which say more (`sandwich`).
 """
 
 import math
@@ -15,15 +15,15 @@ from torch import Tensor
 from cdae.estimators.importance import effective_sample_size
 from cdae.gaussian import log_mean_exp
 
-LARGEST_RELATIVE_ERROR = 0.2  # of the density: the log of it is then low by about 0.02 nats
+LARGEST_RELATIVE_ERROR = 0.2  # of the density; its log is then too low by about 0.02 nats
 NEGLIGIBLE_RELATIVE_ERROR = 0.02
 LARGEST_GAP = 0.5  # nats
 LARGEST_PARETO_K = 0.7  # A. Vehtari et al., "Pareto smoothed importance sampling", 2024
-FEWEST_FOR_PARETO_K = 25  # rows; with fewer the tail has less than five of them
+FEWEST_FOR_PARETO_K = 25  # rows; with fewer, the tail has fewer than five of them
 
 
 def relative_error(log_weights: Float[Tensor, "rows n"]) -> Float[Tensor, "n"]:
-    """Standard error of the average weight over the average weight; infinite for a single row."""
+    """Return the standard error of the average weight, divided by the average weight; infinite for a single row."""
     rows = len(log_weights)
     if rows == 1:
         return torch.full_like(log_weights[0], math.inf)
@@ -32,10 +32,10 @@ def relative_error(log_weights: Float[Tensor, "rows n"]) -> Float[Tensor, "n"]:
 
 
 def pareto_k(log_weights: Float[Tensor, "rows n"]) -> Float[Tensor, "n"]:
-    """Shape of a generalised Pareto distribution fitted to the largest weights, by ArviZ.
+    """Return the shape parameter k of a generalised Pareto distribution fitted to the largest weights, by ArviZ.
 
-    Weights have finite variance below 1/2; above 0.7 their average is not to be trusted. NaN for fewer than 25 rows,
-    and where the largest weights are all the same.
+    Below 1/2 the variance of the weights is finite; above 0.7 their average is unreliable (A. Vehtari et al., 2024).
+    The value is NaN for fewer than 25 rows, and where the largest weights are all equal.
     """
     if len(log_weights) < FEWEST_FOR_PARETO_K:
         return torch.full_like(log_weights[0], math.nan)
@@ -43,16 +43,19 @@ def pareto_k(log_weights: Float[Tensor, "rows n"]) -> Float[Tensor, "n"]:
 
 
 def _pareto_k(log_weights: np.ndarray) -> float:
-    from arviz_stats.base import array_stats  # half a second to import
+    from arviz_stats.base import array_stats  # the import takes half a second
 
     try:
-        return array_stats.psislw(-log_weights)[1].item()  # it takes log likelihoods, and weights by their inverses
-    except ValueError:  # no tail to fit
+        return array_stats.psislw(-log_weights)[1].item()  # it takes log likelihoods; their inverses are its weights
+    except ValueError:  # there is no tail to fit
         return math.nan
 
 
 def slope(log_weights: Float[Tensor, "rows n"]) -> Float[Tensor, "n"]:
-    """What the last doubling of the number of rows has added to the log of the average; NaN for a single row."""
+    """Return the increase of the log average weight, in nats, when the number of rows is doubled; NaN for one row.
+
+    It compares all rows with the mean of the two halves.
+    """
     half = len(log_weights) // 2
     if half == 0:
         return torch.full_like(log_weights[0], math.nan)
@@ -63,15 +66,17 @@ def slope(log_weights: Float[Tensor, "rows n"]) -> Float[Tensor, "n"]:
 def has_converged(
     log_weights: Float[Tensor, "rows n"], k: Float[Tensor, "n"], gap: Float[Tensor, "simulated"] | None = None
 ) -> bool:
-    """Whether nothing speaks against calling the log of the average weight log p(x), over all examples together.
+    """Tell whether the log of the average weight may be reported as log p(x), for all examples together.
 
-    Weights are silent about what they have never seen, so this flags and proves nothing: infinite variance, or a path
-    that none of the draws found, may go unseen in the weights. The gap between upper and lower bound on simulated data
-    sees the second.
+    Three checks must pass. The relative error, a root mean square over examples, is at most 0.2. The mean Pareto k is
+    at most 0.7. The mean gap does not exceed 0.5 nats by more than two standard errors.
+
+    True is no proof: the weights may not show an infinite variance, or a region of the latents that no draw has found.
+    The gap detects such a region.
 
     Args:
-        k: `pareto_k` of the weights; not judged where it is NaN, or where the relative error is negligible.
-        gap: upper minus lower bound on data simulated from the model, in nats.
+        k: `pareto_k` of the weights; it is ignored where it is NaN, or if the relative error is at most 0.02.
+        gap: upper minus lower bound on data simulated from the model, in nats; without it this check is left out.
     """
     error = relative_error(log_weights).square().mean().sqrt()
     heavy = k.nanmean() > LARGEST_PARETO_K and error > NEGLIGIBLE_RELATIVE_ERROR
@@ -80,7 +85,7 @@ def has_converged(
 
 
 def diagnostics(log_weights: Float[Tensor, "rows n"]) -> dict[str, float]:
-    """What stands beside every estimate, at little cost: means over examples, of what is defined."""
+    """Compute cheap diagnostics of an estimate: their means over examples, without those that are not finite."""
     means = {
         "mean_effective_sample_size": effective_sample_size(log_weights).mean().item(),
         "mean_log_weight_std": log_weights.std(0, correction=0).mean().item(),

@@ -1,8 +1,8 @@
-"""Importance-weighted likelihood estimates (Eq. 11).
+"""Importance-weighted estimates of the log-likelihood (Eq. 11).
 
     log p(x_0) = log E_q [ p(x_k) prod_{i=0}^{k-1} p(x_i | x_{i+1}) / q(x_{i+1} | x_0) ]
 
-With M draws the log of the average weight is a stochastic lower bound, IW-M, and not the log-likelihood.
+With M draws, the log of the average weight is a stochastic lower bound, called IW-M. It is not the log-likelihood.
 """
 
 import torch
@@ -14,7 +14,12 @@ from cdae.interfaces import Cascade, Weighted
 
 
 def log_weights(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "n"]:
-    """log of the ratio in Eq. 11 at given corrupted copies (noisy[i-1] is x_i), in nats per example."""
+    """Return the log of the ratio in Eq. 11 at given corrupted copies, in nats per example.
+
+    Args:
+        x: the clean data x_0.
+        noisy: the corrupted copies, where noisy[i-1] is x_i.
+    """
     x_hat = model.denoise(noisy)  # x_hat[i] = r(x_{i+1})
     c, rho = model.corruption_std, [model.last_step_std(noisy[0]), *model.reconstruction_std[1:]]
     levels = [x, *noisy]
@@ -27,9 +32,9 @@ def log_weights(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, 
 def log_importance_weights(
     model: Weighted, x: Float[Tensor, "n dim"], *, n_importance_samples: int, generator: torch.Generator
 ) -> Float[Tensor, "m n"]:
-    """log importance weights, one row per draw of the latents, in nats.
+    """Draw the latents n_importance_samples times, and return the log importance weight of each draw, in nats.
 
-    Draws are streamed: memory holds one draw of the latents at a time, and the weights themselves.
+    Memory holds the weights, and one draw of the latents at a time.
 
     Raises:
         ValueError: if n_importance_samples is less than 1.
@@ -41,10 +46,13 @@ def log_importance_weights(
 
 
 def log_likelihood(log_weights: Float[Tensor, "m n"]) -> Float[Tensor, "n"]:
-    """IW-M: log of the average weight, a stochastic lower bound on log p(x) in nats (its mean grows with M)."""
+    """Return IW-M, the log of the average weight, in nats: a stochastic lower bound on log p(x).
+
+    Its expectation grows with M.
+    """
     return log_mean_exp(log_weights)
 
 
 def effective_sample_size(log_weights: Float[Tensor, "m n"]) -> Float[Tensor, "n"]:
-    """(sum w)^2 / sum w^2 per example: between 1 and M."""
+    """Return the effective sample size (sum w)^2 / sum w^2 of each example, between 1 and M."""
     return torch.exp(2.0 * torch.logsumexp(log_weights, 0) - torch.logsumexp(2.0 * log_weights, 0))

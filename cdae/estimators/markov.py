@@ -1,16 +1,17 @@
-"""The same denoiser as another generative model: a Markov forward process, whose reverse kernel sees x_{i+1} twice.
+"""A Markov (diffusion) model made of a cascade's trained denoiser, and its lower bound.
 
-The forward process has the cascade's marginals N(x_0, c_i^2), but its levels are not independent given x_0 (J.
-Sohl-Dickstein et al., 2015; J. Ho et al., "Denoising Diffusion Probabilistic Models", 2020). With
-g_i = c_i^2 / c_{i+1}^2 and x_hat = r(x_{i+1}),
+The forward process has the cascade's marginals N(x_0, c_i^2), but it is a Markov chain: its levels are dependent given
+x_0 (J. Sohl-Dickstein et al., 2015; J. Ho et al., "Denoising Diffusion Probabilistic Models", 2020). The mean of its
+reverse transition depends on x_{i+1} both directly and through the denoiser. With g_i = c_i^2 / c_{i+1}^2 and
+x_hat = r(x_{i+1}),
 
     q(x_i | x_{i+1}, x_0) = N(x_0 + g_i (x_{i+1} - x_0), c_i^2 (1 - g_i))
     p(x_i | x_{i+1})      = N(x_hat + g_i (x_{i+1} - x_hat), v_i),   p(x_k) the cascade's prior
     v_i = c_i^2 (1 - g_i) + (1 - g_i)^2 MSE_{i+1}
 
-v_i minimises the expected divergence between the two. With MSE_{i+1} = rho_i^2 - c_i^2 (Eq. 9) it is 1 - g_i times a
-mean of c_i^2 and rho_i^2, weighted g_i and 1 - g_i. Nothing is trained. For k = 1 this is the cascade itself; else its
-bound is one on the log-likelihood of a model of its own, and says nothing of the cascade's.
+The variance v_i minimises the expected KL divergence between the two. With MSE_{i+1} = rho_i^2 - c_i^2 (Eq. 9),
+v_i = (1 - g_i) (g_i c_i^2 + (1 - g_i) rho_i^2). No parameter is trained. For k = 1 the model is the cascade itself. For
+larger k it is another model, and its bound says nothing about the cascade's log-likelihood.
 """
 
 from typing import Protocol, runtime_checkable
@@ -26,7 +27,7 @@ from cdae.interfaces import BoundTerms, Cascade
 
 @runtime_checkable
 class Corrupting(Protocol):
-    """A cascade (`interfaces.Cascade`) whose `infer` corrupts the data at every level, with the marginals above."""
+    """A cascade (`interfaces.Cascade`) whose `infer` draws corrupted copies with the marginals N(x_0, c_i^2)."""
 
     def denoise(self, noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "k n dim"]: ...
 
@@ -36,14 +37,17 @@ class Corrupting(Protocol):
 
 
 def kept_share(corruption_std: Float[Tensor, "levels"]) -> Float[Tensor, "k"]:
-    """g_i = c_i^2 / c_{i+1}^2, i = 0 .. k-1: how much of x_{i+1}'s deviation is left in x_i."""
+    """Return g_i = c_i^2 / c_{i+1}^2 for i = 0 .. k-1: the share of x_{i+1} - x_0 that the mean of x_i keeps."""
     return (corruption_std[:-1] / corruption_std[1:]).double().square()
 
 
 def transition_std(
     corruption_std: Float[Tensor, "levels"], reconstruction_std: Float[Tensor, "k *pixels"]
 ) -> Float[Tensor, "k *pixels"]:
-    """sqrt(v_i), i = 0 .. k-1: for rho_i by Eq. 9 the minimiser of the bound's every term, and positive for any rho."""
+    """Return sqrt(v_i) for i = 0 .. k-1, in data units and float64; it is positive for any rho.
+
+    If rho_i is that of Eq. 9, v_i minimises the expected KL divergence of its level.
+    """
     g = per_level(kept_share(corruption_std), reconstruction_std)
     own = per_level(corruption_std[:-1].double().square(), reconstruction_std)
     variance = g * own + (1.0 - g) * reconstruction_std.double().square()
@@ -51,9 +55,14 @@ def transition_std(
 
 
 def markov_bound_terms(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, "k n dim"]) -> BoundTerms:
-    """The bound's terms at given corrupted copies (noisy[i-1] is x_i): a pure function, in nats per example.
+    """Compute the terms of the Markov model's bound at given corrupted copies, in nats per example; a pure function.
 
-    Every divergence sees one level, x_{i+1}, so copies drawn independently of one another serve as well as a path.
+    Every term depends on one level, x_{i+1}. So corrupted copies that are independent given x_0 give the same
+    expectation as a path of the Markov chain.
+
+    Args:
+        x: the clean data x_0.
+        noisy: the corrupted copies, where noisy[i-1] is x_i.
     """
     x_hat = model.denoise(noisy)  # x_hat[i] = r(x_{i+1})
     c, std = model.corruption_std, transition_std(model.corruption_std, model.reconstruction_std)
@@ -65,5 +74,8 @@ def markov_bound_terms(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[T
 
 
 def markov_bound(model: Cascade, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> BoundTerms:
-    """One unbiased draw of the Markov model's lower bound per example, in nats, by its terms; `.total` is the bound."""
+    """Estimate the Markov model's lower bound from one draw of the latents per example, in nats, without bias.
+
+    The result holds the terms, and its `total` is the bound.
+    """
     return markov_bound_terms(model, x, model.infer(x, generator=generator))

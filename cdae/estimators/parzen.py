@@ -1,11 +1,11 @@
 """Parzen window (Gaussian kernel density) estimate of a log density from samples.
 
-    log p(x) ~ log (1/m) sum_j N(x; mu_j, h^2 I),  bandwidth h a standard deviation
+    log p(x) ~ log (1/m) sum_j N(x; mu_j, h^2 I),  where the bandwidth h is a standard deviation
 
-Protocol "goodfeli2014" (I. Goodfellow et al., "Generative Adversarial Networks", 2014, and its published code): 10,000
-model samples; pixels in [0, 1] without dequantization; h is the best of logspace(-1, 0, 10) by the mean log density of
-the first 1,000 validation examples. For data that do not live in [0, 1] the grid is scaled by the data's standard
-deviation. An estimate from samples, not a bound on the model's log-likelihood: it rewards blur.
+Protocol "goodfeli2014" (I. Goodfellow et al., "Generative Adversarial Networks", 2014, and its published code) uses
+10,000 model samples, and pixels in [0, 1] without dequantization. The bandwidth is the one of logspace(-1, 0, 10) with
+the highest mean log density of the first 1,000 validation examples. For data outside [0, 1] this grid is multiplied by
+the data's standard deviation. The estimate is not a bound on the model's log-likelihood, and it rewards blur.
 """
 
 import math
@@ -16,19 +16,23 @@ from torch import Tensor
 
 from cdae.gaussian import LOG_2PI, squared_norm
 
-BLOCK_ELEMENTS = 200_000  # of a block of distances: small enough to stay in cache, a constant for equal results
+BLOCK_ELEMENTS = 200_000  # distances of a block: few enough for the cache; a constant for equal results
 PRODUCT_BLOCKS = 16  # blocks whose distances come from one matrix product, which is slow for few rows
-LOWEST_EXPONENT = -80.0  # exp of anything lower is slow, and nothing beside the leading term
+LOWEST_EXPONENT = -80.0  # exp of a lower number is slow, and negligible beside the leading term
 
 GOODFELI2014_BANDWIDTHS = torch.logspace(-1.0, 0.0, 10, dtype=torch.float64)
 GOODFELI2014_VALIDATION = 1_000
 
 
 def log_density(samples: Float[Tensor, "m dim"], x: Float[Tensor, "n dim"], *, bandwidth: float) -> Float[Tensor, "n"]:
-    """Log density of the Parzen mixture at each row of x, in nats, as float64.
+    """Return the log density of the Parzen mixture at each row of x, in nats and float64.
+
+    Args:
+        samples: the centres mu_j.
+        bandwidth: h, in data units.
 
     Raises:
-        ValueError: if bandwidth is not positive, or there are no samples.
+        ValueError: if the bandwidth is not positive, or there are no samples.
     """
     return log_density_by_bandwidth(samples, x, bandwidths=torch.tensor([bandwidth], dtype=torch.float64))[0]
 
@@ -36,7 +40,11 @@ def log_density(samples: Float[Tensor, "m dim"], x: Float[Tensor, "n dim"], *, b
 def log_density_by_bandwidth(
     samples: Float[Tensor, "m dim"], x: Float[Tensor, "n dim"], *, bandwidths: Float[Tensor, "h"]
 ) -> Float[Tensor, "h n"]:
-    """`log_density` for several bandwidths, which share one matrix of distances."""
+    """Compute `log_density` for several bandwidths from one matrix of distances.
+
+    Raises:
+        ValueError: if a bandwidth is not positive, or there are no samples.
+    """
     if len(samples) == 0 or not (bandwidths > 0).all():
         raise ValueError(
             f"parzen: got {len(samples)} samples and bandwidths {bandwidths.tolist()}, expected at least one sample "
@@ -58,7 +66,12 @@ def log_density_by_bandwidth(
 def _log_kernel_sums(
     squared: Float[Tensor, "n m"], point_norms: Float[Tensor, "n"], bandwidths: Tensor
 ) -> Float[Tensor, "h n"]:
-    """log sum_j exp(-|x - mu_j|^2 / (2 h^2)), shifted by the nearest sample; squared is |x - mu_j|^2 - |x|^2."""
+    """Return log sum_j exp(-|x - mu_j|^2 / (2 h^2)), relative to the nearest sample for numerical range.
+
+    Args:
+        squared: |x - mu_j|^2 - |x|^2.
+        point_norms: |x|^2.
+    """
     nearest = squared.amin(1, keepdim=True)
     nearest_squared = (point_norms + nearest[:, 0]).clamp(min=0.0)
     squared = squared - nearest
@@ -72,6 +85,10 @@ def _log_kernel_sums(
 def best_bandwidth(
     samples: Float[Tensor, "m dim"], validation: Float[Tensor, "v dim"], *, bandwidths: Float[Tensor, "h"]
 ) -> float:
-    """The bandwidth of the grid with the highest mean log density of the validation examples."""
+    """Return the bandwidth with the highest mean log density of the validation examples.
+
+    Raises:
+        ValueError: if a bandwidth is not positive, or there are no samples.
+    """
     means = log_density_by_bandwidth(samples, validation, bandwidths=bandwidths).mean(1)
     return bandwidths[means.argmax().item()].item()

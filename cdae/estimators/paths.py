@@ -2,8 +2,8 @@
 
     pi_beta(h) ~ q(h | x)^(1 - beta) p(x, h)^beta
 
-A path knows both ends, a draw of the first, and the length that each latent coordinate is measured in; a schedule is
-the sequence of beta from one end to the other. Latents of a batch have shape (*levels, n, dim_of_latents).
+A path gives both log densities, draws from its start q(h | x), and a unit of length for each latent coordinate. A
+schedule is the sequence of beta from 0 to 1. The latents of a batch have shape (*levels, n, dim_of_latents).
 """
 
 from typing import Protocol, runtime_checkable
@@ -23,21 +23,21 @@ SIGMOID_RANGE = 4.0
 class AnnealingPath(Protocol):
     """The two ends of a geometric path, given data."""
 
-    coordinate_std: Tensor  # broadcastable to the latents: the length that a step size of 1 stands for
+    coordinate_std: Tensor  # the length of a step size of 1; broadcasts to the latents
 
     def draw_start(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Tensor:
-        """Latents drawn from q(h | x)."""
+        """Draw latents from q(h | x)."""
         ...
 
     def log_densities(
         self, x: Float[Tensor, "n dim"], latents: Tensor
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-        """log q(h | x) and log p(x, h) in nats, from one pass through the network."""
+        """Return log q(h | x) and log p(x, h) in nats, from one pass through the network."""
         ...
 
 
 class CascadePath:
-    """From an inference model of a cascade to its joint density, over all levels at once: latents (k, n, dim)."""
+    """The path from an inference model of a cascade to the cascade's joint density, with latents (k, n, dim)."""
 
     def __init__(self, model: Cascade, proposal: Proposal):
         self.model, self.proposal = model, proposal
@@ -45,21 +45,23 @@ class CascadePath:
 
     @torch.no_grad()
     def draw_start(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k n dim"]:
+        """Draw x_1 .. x_k from the inference model."""
         return propose(self.model, self.proposal, x, generator=generator)[0]
 
     def log_densities(
         self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "k n dim"]
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+        """Return log q(x_1 .. x_k | x_0) and log p(x_0, ..., x_k) in nats, from one pass through the network."""
         x_hat = self.model.denoise(latents)  # x_hat[i] = r(x_{i+1})
         start = log_proposal(self.model, self.proposal, x, latents, x_hat)
         return start, log_joint(self.model, x, latents, x_hat)
 
 
 class PriorPath:
-    """From the prior N(0, I) of one latent vector to prior times likelihood: latents (n, latent).
+    """The path from the prior N(0, I) of one latent vector z to prior times likelihood, with latents (n, latent).
 
-    The bracket in the log weight is log p(x | z), as in Y. Wu et al., "On the quantitative analysis of decoder-based
-    generative models", 2017.
+    Each increment of the log weight is the step in beta times log p(x | z), as in Y. Wu et al., "On the quantitative
+    analysis of decoder-based generative models", 2017.
     """
 
     def __init__(self, model: Decoder):
@@ -67,17 +69,19 @@ class PriorPath:
         self.coordinate_std = torch.ones(())
 
     def draw_start(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n latent"]:
+        """Draw z from the prior."""
         return standard_normal(x, len(x), self.model.latent_dim, generator=generator)
 
     def log_densities(
         self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "n latent"]
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+        """Return log p(z) and log p(x, z) in nats, from one pass through the decoder."""
         prior = log_normal(latents, torch.zeros_like(latents[0]), torch.ones_like(latents[0]))
         return prior, prior + self.model.log_likelihood(x, latents)
 
 
 def linear_schedule(n_distributions: int) -> Float[Tensor, "betas"]:
-    """n_distributions equal steps from 0 to 1.
+    """Return n_distributions + 1 equally spaced numbers from 0 to 1.
 
     Raises:
         ValueError: if n_distributions is less than 1.
@@ -88,7 +92,9 @@ def linear_schedule(n_distributions: int) -> Float[Tensor, "betas"]:
 
 
 def sigmoid_schedule(n_distributions: int) -> Float[Tensor, "betas"]:
-    """A sigmoid over (-4, 4), rescaled to run from 0 to 1: small steps at both ends (Wu et al. 2017).
+    """Return n_distributions + 1 numbers from 0 to 1 along a sigmoid over (-4, 4), with small steps at both ends.
+
+    The source is Y. Wu et al., 2017.
 
     Raises:
         ValueError: if n_distributions is less than 1.

@@ -1,9 +1,9 @@
-"""log p(x) of a cascade in one dimension, by integrating its levels out on a grid.
+"""Quadrature: log p(x) of a cascade in one dimension, with the latents integrated out on a grid, level by level.
 
     p(x_i) = int N(x_i; r(x_{i+1}), rho_i^2) p(x_{i+1}) dx_{i+1},    i = k-1, ..., 0
 
-The trapezoidal rule on a smooth density that vanishes at both ends of the grid errs far less than any sampling, once
-the grid is finer than the narrowest transition. Not here: more than one dimension, where a grid is too large.
+The trapezoidal rule is far more accurate than sampling for a smooth density that vanishes at both ends of the grid, if
+the grid is finer than the narrowest transition. Not here: more dimensions, where a grid would be too large.
 """
 
 import math
@@ -15,40 +15,46 @@ from torch import Tensor
 from cdae.gaussian import log_normal
 from cdae.interfaces import Cascade
 
-POINTS_PER_STD = 10  # of the narrowest transition
-HALF_WIDTH = 8.0  # standard deviations beyond the means of a level
+POINTS_PER_STD = 10  # grid points per standard deviation of the narrowest transition
+HALF_WIDTH = 8.0  # standard deviations by which a grid extends beyond the means of its level
 LARGEST_GRID = 20_000
-BLOCK_ROWS = 500  # of the products of two grids
+BLOCK_ROWS = 500  # rows at a time of the matrix between two grids
 
 
 class Quadrature:
-    """The exact log density, in the form of an estimator with two sides that agree (`sandwich.TwoSided`).
+    """The exact log density, as an estimator whose lower and upper bound are equal (`sandwich.TwoSided`).
 
     Args:
-        model: a cascade with one dimension.
+        model: a cascade in one dimension.
 
     Raises:
-        ValueError: for another number of dimensions, or where the narrowest transition asks for a grid too large.
+        ValueError: if the model has more than one dimension.
     """
 
     def __init__(self, model: Cascade):
         if len(model.prior_mean) != 1:
-            raise ValueError(f"quadrature: got {len(model.prior_mean)} dimensions, expected 1")
+            raise ValueError(
+                f"quadrature: got {len(model.prior_mean)} dimensions, expected 1; use an estimator that samples"
+            )
         self.model = model
 
     def log_weights(self, x: Float[Tensor, "n 1"], *, generator: torch.Generator) -> Float[Tensor, "1 n"]:
-        """log p(x), one row; the generator is not used."""
+        """Return log p(x) in nats, as one row; the generator is not used."""
         return log_density(self.model, x)[None]
 
     def upper_bound(self, x: Float[Tensor, "n 1"], latents: Tensor, *, generator: torch.Generator) -> Tensor:
-        """log p(x)."""
+        """Return log p(x) in nats; the latents and the generator are not used."""
         return log_density(self.model, x)
 
 
 @torch.no_grad()
 def log_density(model: Cascade, x: Float[Tensor, "n 1"]) -> Float[Tensor, "n"]:
-    """log p(x) in nats, as float64."""
-    rho, prior_std = model.reconstruction_std.flatten(), model.prior_std.item()  # of one pixel
+    """Return log p(x) in nats and float64, by the trapezoidal rule.
+
+    Raises:
+        ValueError: if the narrowest transition needs a grid of more than 20,000 points.
+    """
+    rho, prior_std = model.reconstruction_std.flatten(), model.prior_std.item()  # one pixel
     wide = _grid(model.prior_mean, prior_std, prior_std / POINTS_PER_STD)
     narrowest = min(*rho.tolist(), prior_std, model.last_step_std(wide.to(x.dtype)).min().item())
     step = narrowest / POINTS_PER_STD
@@ -63,15 +69,20 @@ def log_density(model: Cascade, x: Float[Tensor, "n 1"]) -> Float[Tensor, "n"]:
 
 
 def _integrate(x: Float[Tensor, "m 1"], x_hat: Float[Tensor, "l 1"], std: Tensor, log_mass: Tensor) -> Tensor:
-    """log of the sum over the grid above of N(x; x_hat, std^2) times the mass there; std () or (l, 1)."""
+    """Return the log of the sum, over the grid of the level above, of N(x; x_hat, std^2) times the mass at its points.
+
+    The standard deviation has shape () or (l, 1).
+    """
     pairs = x[:, None].expand(-1, len(x_hat), -1)
     return torch.logsumexp(log_normal(pairs, x_hat, std) + log_mass, dim=1)
 
 
 def _grid(means: Tensor, std: float, step: float) -> Float[Tensor, "m 1"]:
-    """Points that hold a normal around every one of the means with its tails."""
+    """Return equally spaced points that cover a Gaussian around each of the means, with its tails."""
     low, high = means.min().item() - HALF_WIDTH * std, means.max().item() + HALF_WIDTH * std
     n = int((high - low) / step) + 2
     if n > LARGEST_GRID:
-        raise ValueError(f"quadrature: got a grid of {n} points, expected at most {LARGEST_GRID}; use an estimator")
+        raise ValueError(
+            f"quadrature: got a grid of {n} points, expected at most {LARGEST_GRID}; use an estimator that samples"
+        )
     return low + step * torch.arange(n, dtype=torch.float64, device=means.device)[:, None]

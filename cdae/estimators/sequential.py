@@ -1,14 +1,14 @@
-"""Sequential Monte Carlo down the cascade: particles that look ahead to x_0 and are resampled on the way.
+"""Sequential Monte Carlo from the top level down, with a look-ahead to x_0.
 
-Particles start at x_k and go down by a top-down proposal q(x_i | x_{i+1}, x_0). With a look-ahead psi_i(x_i) that
-guesses p(x_0 | x_i), their targets and the weights of a step are
+Particles start at x_k, and a top-down proposal q(x_i | x_{i+1}, x_0) draws the lower levels. The look-ahead psi_i(x_i)
+approximates p(x_0 | x_i). The target density at level i, up to a constant, and the weight of a step are
 
     p(x_k) prod_{j=i}^{k-1} p(x_j | x_{j+1}) psi_i(x_i)
     w_i = p(x_i | x_{i+1}) psi_i(x_i) / (q(x_i | x_{i+1}, x_0) psi_{i+1}(x_{i+1})),    psi_1(x_1) = p(x_0 | x_1)
 
-All other look-aheads cancel along a path. Particles of an example whose effective sample size is low are resampled by
-their weights; the product of the average weights between resamplings is unbiased for p(x_0) whatever the look-ahead, so
-its log is a stochastic lower bound. Not here: how the proposal is fitted (`proposals`).
+The look-aheads of levels above 1 cancel along a path. Particles of an example whose effective sample size is low are
+resampled in proportion to their weights. The product of the average weights between resamplings is unbiased for p(x_0)
+with any look-ahead, so its log is a stochastic lower bound. Not here: how the proposal is fitted (`proposals`).
 """
 
 import torch
@@ -20,8 +20,8 @@ from cdae.estimators.proposals import Proposal, in_blocks, n_levels
 from cdae.gaussian import log_mean_exp, log_normal, standard_normal
 from cdae.interfaces import Cascade
 
-BLOCK_STATES = 2_000  # particles of several examples at a time; a constant, because draws and last bits depend on it
-RESAMPLE_BELOW = 0.5  # effective sample size over the number of particles
+BLOCK_STATES = 2_000  # particles of several examples in a block; a constant, because draws and last bits depend on it
+RESAMPLE_BELOW = 0.5  # effective sample size divided by the number of particles
 
 
 @torch.no_grad()
@@ -34,17 +34,19 @@ def log_likelihood(
     generator: torch.Generator,
     true_latents: Float[Tensor, "k n dim"] | None = None,
 ) -> Float[Tensor, "n"]:
-    """Log of the unbiased estimate of p(x) per example, in nats as float64: a stochastic lower bound on log p(x).
+    """Return the log of an unbiased estimate of p(x) per example: a stochastic lower bound on log p(x).
+
+    It is in nats and in float64.
 
     Args:
         proposal: one that draws x_k first: `Guided`, `Paper` or `Widened`.
-        n_particles: per example.
-        true_latents: for x that the model has generated, the x_1 .. x_k on its way there. They are the path of the
-            first particle, which survives every resampling (conditional sequential Monte Carlo; C. Andrieu,
-            A. Doucet, R. Holenstein, 2010), and the estimate becomes a stochastic upper bound on log p(x).
+        n_particles: the number of particles per example.
+        true_latents: the latents x_1 .. x_k of x, if the model has generated x. They are the path of the first
+            particle, which survives every resampling (conditional sequential Monte Carlo; C. Andrieu, A. Doucet,
+            R. Holenstein, 2010), and the estimate becomes a stochastic upper bound on log p(x).
 
     Raises:
-        ValueError: for a bottom-up proposal, n_particles below 1, or true latents that do not fit x.
+        ValueError: for a bottom-up proposal, for n_particles below 1, or if the shape of true_latents does not fit x.
     """
     if proposal.bottom_up:
         raise ValueError(
@@ -60,11 +62,17 @@ def log_likelihood(
 def look_ahead(
     model: Cascade, x: Float[Tensor, "n dim"], state: Float[Tensor, "m n dim"], x_hat: Tensor, level: int
 ) -> Float[Tensor, "m n"]:
-    """log psi_i = log N(x_0; r(x_i), rho_{i-1}^2), with x_hat = r(x_i), x_i = state and i = level, in nats.
+    """Return log psi_i = log N(x_0; r(x_i), rho_{i-1}^2) in nats, where i = level.
 
-    The natural guess has the variance MSE_i of the denoiser's answer; rho_{i-1}^2 adds c_{i-1}^2 to it (Eq. 9). So
-    wide it is, as a function of x_i, the expected log p(x_{i-1} | x_i) over x_{i-1} ~ q(x_{i-1} | x_0) of Eq. 3 plus a
-    constant: what the next step is expected to bring. This variance is positive for any rho, and exact at i = 1.
+    Up to a constant, this function of x_i is the expectation of the next step, E log p(x_{i-1} | x_i) over
+    x_{i-1} ~ q(x_{i-1} | x_0) (Eq. 3). The variance rho_{i-1}^2 is MSE_i + c_{i-1}^2 (Eq. 9). Unlike MSE_i alone, it is
+    positive for any rho. At i = 1 the look-ahead is exact.
+
+    Args:
+        x: the clean data x_0.
+        state: x_i.
+        x_hat: r(x_i), of the shape of state.
+        level: i.
     """
     std = model.last_step_std(state) if level == 1 else model.reconstruction_std[level - 1]
     return log_normal(x_hat, x, std)
@@ -105,11 +113,12 @@ def _log_estimate(
 def _ancestors(
     log_weights: Float[Tensor, "m n"], low: Bool[Tensor, "n"], *, keep_first: bool, generator: torch.Generator
 ) -> Int[Tensor, "m n"]:
-    """Where each particle comes from: systematic resampling of the examples in `low`, the others as they are.
+    """Return the index of each new particle's ancestor, by systematic resampling of the examples in `low`.
 
-    Particle j owns an interval of a circle of length 1, as long as its weight, and new particle l is whoever owns the
-    point start + l / m. A uniform start makes every new particle a draw by the weights; given that the first one
-    comes from itself, the start is uniform on the first interval.
+    In the other examples every particle is its own ancestor. Particle j owns an interval on a circle of length 1, as
+    long as its normalised weight, and the ancestor of new particle l owns the point start + l / m. If start is uniform
+    on the circle, every ancestor is distributed by the weights. If the first particle must survive, start is uniform on
+    the first interval.
     """
     m, n = log_weights.shape
     ends = torch.softmax(log_weights, 0).cumsum(0).T.contiguous()
@@ -119,5 +128,5 @@ def _ancestors(
     own = torch.arange(m, device=ends.device)
     ancestors = torch.searchsorted(ends, (start + own.double() / m) % 1.0, right=True).clamp(max=m - 1).T
     if keep_first:
-        ancestors[0] = 0  # also where its weight underflows
+        ancestors[0] = 0  # even if its weight underflows
     return torch.where(low, ancestors, own[:, None])

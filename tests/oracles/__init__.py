@@ -1,1 +1,1 @@
-"""Exact answers in NumPy and SciPy float64, written without a look at the library: nothing here imports it."""
+"""Exact answers in NumPy and SciPy float64, written independently of the library and without importing it."""

@@ -1,4 +1,4 @@
-"""A cascade of one dimension with any denoiser, by quadrature on a grid."""
+"""The density of a cascade in one dimension with any denoiser, by quadrature on a grid."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,13 @@ def log_prob(
     prior_std: float,
     grid: np.ndarray,
 ) -> np.ndarray:
-    """log p(x_0) at (n,): densities on an even grid, carried down level by level by the trapezoidal rule."""
+    """Return log p(x_0) in nats at x (n,), by integrating out the levels from the top down on an evenly spaced grid.
+
+    Args:
+        denoiser: r, which maps an array of points to an array of the same shape.
+        reconstruction_std: rho_0 .. rho_{k-1}, (k,).
+        grid: (m,), evenly spaced; it covers all levels and is finer than the smallest standard deviation.
+    """
     density, step = norm.pdf(grid, prior_mean, prior_std), grid[1] - grid[0]
     mean = denoiser(grid)
     for rho in reconstruction_std[:0:-1]:
@@ -23,6 +29,9 @@ def log_prob(
 
 
 def two_mode_mean(x: np.ndarray, mode: float, mode_std: float, corruption_std: float) -> np.ndarray:
-    """E[x_0 | x] for x_0 ~ N(+-mode, mode_std^2), either sign equally often, and x ~ N(x_0, corruption_std^2)."""
+    """Return E[x_0 | x], for x_0 from an equal mixture of N(mode, mode_std^2) and N(-mode, mode_std^2).
+
+    The observation is x ~ N(x_0, corruption_std^2).
+    """
     variance = mode_std**2 + corruption_std**2
     return (mode_std**2 * x + corruption_std**2 * mode * np.tanh(mode * x / variance)) / variance

@@ -22,7 +22,7 @@ PUBLISHED = ROOT / "results/reference/published.csv"
 
 def test_the_tables_that_are_named_are_those_that_are_made(config, digits, tmp_path):
     run_with({"status": "ok", "n_updates": [20]}, cell("cdae"), digits, tmp_path)
-    made = tabulation.make(config, [tmp_path / "record.json"], [], [], PUBLISHED)
+    made = tabulation.make(config, [], [tmp_path / "record.json"], [], [], PUBLISHED)
     assert set(made) == set(TABLES) and len(set(TABLES)) == len(TABLES)
     tabulation.write(tmp_path / "tables", made)
     assert {path.name for path in (tmp_path / "tables").iterdir()} == set(TABLES)
@@ -36,14 +36,29 @@ def test_the_figures_that_are_named_are_those_that_can_be_drawn():
     assert all(function.__name__ == name for name, function in DRAWERS.items())
 
 
-def test_figures_are_those_that_a_grid_has_something_to_show_for():
-    every = {"has_snapshots": True, "has_certificates": True}
-    none = {"has_snapshots": False, "has_certificates": False}
-    assert products.figures({"cdae.model:CDAE", "baselines.dae:DAE"}, **every) == list(FIGURES)
-    assert products.figures({"baselines.vae:VAE"}, **none) == ["samples", "parzen_bars"]
-    assert products.figures({"baselines.vae:VAE"}, **none | {"has_certificates": True})[2:] == ["certified_by_levels"]
-    assert products.figures({"baselines.vae:VAE"}, **none | {"has_snapshots": True})[2:] == ["snapshots"]
-    assert products.figures({"baselines.dae:DAE"}, **none)[2:] == ["parzen_by_chain_steps"]
+def test_figures_are_those_that_a_grid_has_something_to_show_for(config):
+    assert products.figures(config) == list(FIGURES)
+
+    def shown(*models, certified=False):
+        grid = {**config, "models": {name: config["models"][name] for name in models}}
+        return products.figures(grid if certified else {k: v for k, v in grid.items() if k != "certify"})
+
+    assert shown("vae") == shown("gaussian") == ["samples", "parzen_bars"]
+    assert shown("vae", certified=True)[2:] == ["certified_by_levels"]
+    assert shown("gaussian", certified=True) == shown("gaussian")
+    assert shown("dae-walkback")[2:] == ["parzen_by_chain_steps"]
+    config["models"]["vae"]["training"] = {**config["models"]["vae"]["training"], "snapshots": [5]}
+    assert shown("vae")[2:] == ["snapshots"]
+
+
+def test_notes_are_repeated_once_with_what_they_are_about(tmp_path):
+    for name, notes in (("mine", ["odd"]), ("digits", [])):
+        write_record(tmp_path / f"{name}.json", {"notes": notes})
+    ends = [replace(EVALUATION, notes=["far"]), replace(EVALUATION, notes=["far"])]
+    identity = EVALUATION.identity
+    assert tabulation.notes([tmp_path / "mine.json", tmp_path / "digits.json"], ends) == [
+        "`mine`: odd", f"`{identity.model}` on `{identity.dataset}`: far",
+    ]  # fmt: skip
 
 
 @pytest.fixture
@@ -54,9 +69,9 @@ def everything_failed(config, digits, tmp_path):
     record = CertificationRecord(identity=CERTIFICATION.identity, dim=64, rows=[failed])
     write_record(tmp_path / "certificate.json", record.to_json())
     write_npz(tmp_path / "certificate.npz", {})
-    write_record(tmp_path / "snapshots.json", [])
+    write_record(tmp_path / "snapshots.json", {"snapshots": []})
     paths = [tmp_path / "record.json"], [tmp_path / "snapshots.json"], [tmp_path / "certificate.json"]
-    tabulation.write(tmp_path / "tables", tabulation.make(config, *paths, PUBLISHED))
+    tabulation.write(tmp_path / "tables", tabulation.make(config, [], *paths, PUBLISHED))
     return tmp_path
 
 
@@ -79,7 +94,7 @@ def test_rows_with_every_field_come_into_the_tables(config, tmp_path):
     """Real numbers in every column that a record knows."""
     write_record(tmp_path / "record.json", replace(EVALUATION, rows=EVALUATION.rows[:1]).to_json())
     write_npz(tmp_path / "record.npz", {})
-    made = tabulation.make(config, [tmp_path / "record.json"], [], [], PUBLISHED)
+    made = tabulation.make(config, [], [tmp_path / "record.json"], [], [], PUBLISHED)
     assert made["levels.csv"][["n_updates", "level", "mse_test"]].to_numpy().tolist() == [[20, 1, 0.3], [20, 2, 0.4]]
     assert made["bound_terms.csv"]["term"].tolist() == ["prior_kl"]
     assert made["diagnostics.csv"]["diagnostic"].tolist() == ["bandwidth", "converged"]

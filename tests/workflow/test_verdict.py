@@ -44,7 +44,8 @@ def test_of_a_cell_whose_training_failed_training_runs_again(cells):
     verdict = judge(*cells, [])
     assert verdict.retry == [evaluations[1], trainings[2]]
     assert verdict.failures == [
-        f"{evaluations[1]}: parzen last step mean: no", f"{evaluations[2]}: lower_bound: training diverged"
+        f"{evaluations[1]}: parzen last step mean: failed: no",
+        f"{evaluations[2]}: lower_bound: failed: training diverged",
     ]  # fmt: skip
 
 
@@ -60,9 +61,9 @@ def test_a_certificate_that_failed_is_one_too(cells, write):
 
 
 def test_the_message_lists_what_failed_and_the_command_that_tries_it_again(cells):
-    message = judge(*cells, []).message(["config/mine.yaml"])
+    message = judge(*cells, []).message(["--configfile", "config/my file.yaml"])
     first, *failures, last = message.splitlines()
     assert first == "2 estimates failed; tables and figures show the rest:" and len(failures) == 2
-    assert last.startswith("to retry: snakemake --cores all --configfile config/mine.yaml --forcerun ")
+    assert last.startswith("to retry: snakemake --cores all --configfile 'config/my file.yaml' --forcerun ")
     assert last.endswith(" ".join(map(str, judge(*cells, []).retry)))
     assert "--configfile" not in judge(*cells, []).message([])
