@@ -14,7 +14,7 @@ from cdae.computing.files import check_sha256, damage_named, written_whole
 
 
 def write_npz(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write an npz file as `numpy.savez` does, with the sha256 of every array; refuses objects, which would be pickled."""
+    """Write an npz file as `numpy.savez` does, with the sha256 of every array. Objects are refused."""
     with written_whole(path) as partial, ZipFile(partial, "w") as archive:
         for name, array in arrays.items():
             member = ZipInfo(f"{name}.npy")  # with a fixed date: the same arrays give the same bytes

@@ -27,7 +27,7 @@ def linear_dae(n_chains: int = 100, **options) -> DAE:
 def test_chains_have_their_exact_stationary_moments(origin):
     """20,000 independent chains after 40 steps: the sampling chain, and the mean-only chain with less variance."""
     mean = chains.stationary_mean(MATRIX, BIAS)
-    sets = {s.variant: s for s in linear_dae(20_000, chain_steps=(40,)).sample_sets(20_000, generator=seeded(1))}
+    sets = {s.variant.words: s for s in linear_dae(20_000, chain_steps=(40,)).sample_sets(20_000, generator=seeded(1))}
     covariances = {
         "sampling": chains.stationary_covariance(MATRIX, C, RHO),
         "mean-only": chains.stationary_covariance(MATRIX, C, 0.0),
@@ -48,13 +48,13 @@ def test_one_step_corrupts_denoises_and_adds_noise():
 
 def test_sample_sets_are_labelled_by_chain_start_and_number_of_steps():
     sets = list(linear_dae(chain_steps=(1, 3)).sample_sets(7, generator=seeded(3)))
-    assert [s.variant for s in sets] == [
+    assert [s.variant.words for s in sets] == [
         f"{kind} from {origin}, {n} steps"
         for kind in ("sampling", "mean-only")
         for origin in ("data", "noise")
         for n in (1, 3)
     ]
-    assert [s.n_steps for s in sets] == [1, 3] * 4
+    assert [s.variant.n_chain_steps for s in sets] == [1, 3] * 4
     assert all(s.values.shape == (7, 2) for s in sets)
 
 

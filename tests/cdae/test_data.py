@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from cdae.computing.arrays import read_npz, write_npz
 from cdae.data import (
     RawData,
     TrainingSet,
@@ -46,14 +47,14 @@ def test_the_same_data_are_prepared_to_the_same_bytes(tmp_path):
         prepare(discrete(), "digits", tmp_path / path)
     prepare(discrete(), "another name", tmp_path / "third")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
-    first, third = (load_evaluation_set(tmp_path / path).test for path in ("one", "third"))
+    first, third = (load_evaluation_set(tmp_path / path).examples for path in ("one", "third"))
     assert not torch.equal(first, third)
 
 
 def test_test_images_are_dequantized_in_their_cells(tmp_path):
     raw = discrete()
     prepare(raw, "digits", tmp_path / "data.npz")
-    test = load_evaluation_set(tmp_path / "data.npz").test
+    test = load_evaluation_set(tmp_path / "data.npz").examples
     assert test.dtype == torch.float32 and test.min() >= 0 and test.max() <= 1
     assert np.array_equal(np.floor(17 * test.numpy()), raw.test)
 
@@ -121,9 +122,8 @@ def test_training_set_comes_back_from_the_file(make, tmp_path):
 def test_training_never_reads_the_held_out_splits(tmp_path):
     """A file from which everything else is removed still loads, and equals the one from the whole file."""
     prepare(discrete(), "digits", tmp_path / "whole.npz")
-    with np.load(tmp_path / "whole.npz") as whole:
-        kept = {key: whole[key] for key in ("train", "n_intensity_levels", "unit_interval", "image_shape")}
-    np.savez(tmp_path / "train_only.npz", **kept)
+    kept = read_npz(tmp_path / "whole.npz", "train", "n_intensity_levels", "unit_interval", "image_shape")
+    write_npz(tmp_path / "train_only.npz", kept)
     whole, train_only = (load_training_set(tmp_path / f"{name}.npz") for name in ("whole", "train_only"))
     assert torch.equal(whole.values, train_only.values)
     assert torch.equal(whole.draw(generator=seeded(0)), train_only.draw(generator=seeded(0)))
@@ -133,7 +133,7 @@ def test_evaluation_set_of_levels(tmp_path):
     raw = discrete()
     prepare(raw, "digits", tmp_path / "data.npz")
     data = load_evaluation_set(tmp_path / "data.npz")
-    np.testing.assert_allclose(data.test_pixels, raw.test / 16.0, rtol=1e-6)
+    np.testing.assert_allclose(data.pixels, raw.test / 16.0, rtol=1e-6)
     np.testing.assert_allclose(data.validation_pixels, raw.validation / 16.0, rtol=1e-6)
     assert data.log_density is None and data.bandwidth_unit == 1.0
 
@@ -143,7 +143,7 @@ def test_evaluation_set_of_real_values(tmp_path):
     raw = continuous()
     prepare(raw, "toy", tmp_path / "data.npz")
     data = load_evaluation_set(tmp_path / "data.npz")
-    for values in (data.test, data.test_pixels):
+    for values in (data.examples, data.pixels):
         assert np.array_equal(values.numpy(), raw.test)
     assert np.array_equal(data.validation_pixels.numpy(), raw.validation)
     assert data.log_density.dtype == torch.float64

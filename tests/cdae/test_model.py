@@ -31,7 +31,7 @@ def test_samples_have_the_exact_moments_of_the_marginal(seed, n_levels):
     model, oracle = linear_cascade(seed, dim=3, n_levels=n_levels)
     mean_set, sample_set = model.sample_sets(40_000, generator=seeded(seed))
     mean, covariance = oracle.marginal()
-    assert sample_set.variant == "last step sample" and mean_set.variant == "last step mean"
+    assert sample_set.variant.words == "last step sample" and mean_set.variant.words == "last step mean"
     assert_moments(sample_set.values.numpy(), mean, covariance)
     assert_moments(mean_set.values.numpy(), mean, covariance - oracle.reconstruction_std[0] ** 2 * np.eye(3))
 

@@ -20,8 +20,9 @@ from tests.helpers import (
     seeded,
     shared_noise,
 )
-from workflow.scripts import tabulate
-from workflow.scripts.evaluate import Evaluation
+from workflow.jobs.cell import CellJob
+from workflow.jobs.evaluation import Evaluation
+from workflow.tables.levels import levels
 
 DIM, N_LEVELS = 3, 4
 POINTS = torch.from_numpy(np.random.default_rng(0).standard_normal((5, DIM)))
@@ -164,14 +165,13 @@ def test_evaluation_records_root_mean_squares_over_pixels(tmp_path):
     identity = {"base_seed": 1, "dataset": "digits", "model": "m", "family": "m", "seed": 0}
     few = {"lower_bound": {"n_draws": 1}, "importance_weighted": {"n_importance_samples": 2, "n_points": 5}}
     few |= {"parzen": {"n_samples": 20}}
-    evaluation = Evaluation(
-        {**identity, "options": OPTIONS | {"kind": "cdae"}, "estimators": few}, tmp_path / "data.npz"
-    )
+    config = {**identity, "options": OPTIONS | {"kind": "cdae"}, "estimators": few}
+    evaluation = Evaluation(CellJob(config), tmp_path / "data.npz")
     model = evaluation.build()
-    model.refit(evaluation.data.test, generator=seeded(0))
+    model.refit(evaluation.data.examples, generator=seeded(0))
     evaluation.measure(model, evaluation.estimators())
-    assert [row["status"] for row in evaluation.rows] == ["ok"] * 4
-    table = tabulate.levels([evaluation.record() | {"n_updates": 0}])
+    assert [row.status for row in evaluation.rows] == ["ok"] * 4
+    table = levels([evaluation.record(n_updates=0)])
     expected = model.reconstruction_std.square().mean(1).sqrt()
     np.testing.assert_allclose(table["reconstruction_std"], expected, rtol=1e-12)
     np.testing.assert_allclose(

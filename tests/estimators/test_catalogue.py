@@ -14,7 +14,7 @@ from cdae.data import EvaluationSet, TrainingSet, load_evaluation_set, load_trai
 from cdae.datasets.registry import loader
 from cdae.estimators import parzen
 from cdae.estimators.catalogue import ESTIMATORS, estimators_for
-from cdae.interfaces import Bounded, Estimate, Fitted, Samples, SampleSet, Tractable, Weighted
+from cdae.interfaces import Bounded, Estimate, Fitted, Samples, SampleSet, SampleVariant, Tractable, Weighted
 from cdae.model import CDAE
 from cdae.training import fit
 from tests.helpers import linear_cascade, seeded
@@ -49,7 +49,7 @@ OPTIONS = {
 
 
 def estimate(name: str, model, data: EvaluationSet, *, seed: int = 0, **changed) -> list[Estimate]:
-    return list(ESTIMATORS[name][1](model, data, SETTINGS | changed, generator=seeded(seed)))
+    return list(ESTIMATORS[name].estimate(model, data, SETTINGS | changed, generator=seeded(seed)))
 
 
 def held_out(test, test_pixels, validation_pixels) -> EvaluationSet:
@@ -67,8 +67,8 @@ def gaussian_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def gaussian_data(gaussian_file) -> EvaluationSet:
     whole = load_evaluation_set(gaussian_file)
-    test, pixels, density = (values[:N_TEST] for values in (whole.test, whole.test_pixels, whole.log_density))
-    return replace(whole, test=test, test_pixels=pixels, log_density=density)
+    examples, pixels, density = (values[:N_TEST] for values in (whole.examples, whole.pixels, whole.log_density))
+    return replace(whole, examples=examples, pixels=pixels, log_density=density)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_estimators_follow_from_the_methods_of_the_class(kind):
 
 
 def test_every_estimator_states_its_protocol():
-    protocols = {name: protocol for name, (protocol, _) in ESTIMATORS.items()}
+    protocols = {name: entry.protocol for name, entry in ESTIMATORS.items()}
     assert protocols["lower_bound"] is Bounded and protocols["importance_weighted"] is Weighted
     assert protocols["parzen"] is Samples and protocols["exact"] is Tractable
     assert estimators_for(object) == []
@@ -117,7 +117,7 @@ def test_every_estimator_states_its_protocol():
 def test_a_class_of_ones_own_gets_the_estimators_of_its_methods():
     class Sampler:
         def sample_sets(self, n_samples, *, generator):
-            yield SampleSet("own", torch.zeros(n_samples, 2))
+            yield SampleSet(SampleVariant(source="own"), torch.zeros(n_samples, 2))
 
     assert estimators_for(Sampler) == ["parzen"]
 
@@ -225,7 +225,7 @@ class FixedSamples(nn.Module):
 
     def sample_sets(self, n_samples, *, generator):
         for i, values in enumerate(self.sets):
-            yield SampleSet(f"variant {i}", values[:n_samples], n_steps=i + 1, rms_distance_to_start=0.5)
+            yield SampleSet(SampleVariant("sample", "noise", i + 1), values[:n_samples], rms_distance_to_start=0.5)
 
 
 def test_parzen_follows_its_protocol():
@@ -235,7 +235,7 @@ def test_parzen_follows_its_protocol():
         torch.full_like(test, 9.0), test, validation, None, bandwidth_unit=2.5, training=TrainingSet(test)
     )
     results = estimate("parzen", FixedSamples(samples, other), data, n_samples=20)
-    assert [r.variant for r in results] == ["variant 0", "variant 1"]
+    assert [r.variant for r in results] == ["sampling from noise, 1 steps", "sampling from noise, 2 steps"]
     grid = 2.5 * torch.logspace(-1, 0, 10, dtype=torch.float64)
     bandwidth = parzen.best_bandwidth(samples[:20], validation, bandwidths=grid)
     assert results[0].diagnostics == {

@@ -1,10 +1,10 @@
-"""Every figure from cdae.computing.arrays import write_npz
-from material made by hand: its labels, its limits, and how many lines, bars and panels it has."""
+"""Every figure from material made by hand: its labels, its limits, and how many lines, bars and panels it has."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from cdae.computing.arrays import write_npz
 from tests.workflow.records import (
     CELL,
     certificate,

@@ -21,7 +21,8 @@ from cdae.estimators.step_sizes import StepSizes
 from cdae.model import CDAE, LOSSES, RECONSTRUCTIONS
 from cdae.training import _Adam
 from tests.helpers import seeded
-from workflow.scripts.train import train
+from workflow.jobs.cell import CellJob
+from workflow.jobs.training import train
 
 DIM, K, N = 5, 3, 7
 
@@ -178,10 +179,10 @@ def test_training_examples_are_dequantized_there(levels):
 )
 def test_closed_forms_are_fitted_on_the_processor_whatever_the_device(options, tmp_path, monkeypatch):
     """Those of NumPy and scikit-learn have no other."""
-    monkeypatch.setattr(device, "choose", lambda name: torch.device("cpu") if name == "cpu" else GPU)
+    monkeypatch.setattr("workflow.jobs.cell.choose", lambda name: torch.device("cpu") if name == "cpu" else GPU)
     values = np.random.default_rng(0).standard_normal((50, 2)).astype(np.float32)
     prepare(RawData(values, values, values, None, False), "mine", tmp_path / "mine.npz")
     config = {"base_seed": 0, "dataset": "mine", "model": "m", "seed": 0, "options": options, "device": "cuda"}
-    model, record = train(config, tmp_path / "mine.npz", {})
+    model, record = train(CellJob(config), tmp_path / "mine.npz", {})
     assert record == {"status": "ok"}
     assert all(tensor.isfinite().all() for tensor in model.state_dict().values())

@@ -32,7 +32,7 @@ def build(tmp_path, samples: np.ndarray, training_set: TrainingSet = IMAGES, key
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, ">f8", np.longdouble])
 def test_samples_are_flattened_and_kept_in_order(shape, dtype, tmp_path):
     (samples,) = build(tmp_path, VALUES.reshape(shape).astype(dtype)).sample_sets(4, generator=seeded(1))
-    assert samples.variant == "file" and samples.values.dtype == torch.float32
+    assert samples.variant.words == "file" and samples.values.dtype == torch.float32
     np.testing.assert_array_equal(samples.values, VALUES[:4].astype(np.float32))
 
 

@@ -13,7 +13,7 @@ from cdae.computing import arrays, files
 from cdae.computing.files import DamagedFileError
 from tests.helpers import mutated
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 class MishapError(Exception):
