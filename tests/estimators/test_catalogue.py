@@ -170,7 +170,7 @@ def test_lower_bound_averages_the_number_of_draws_it_was_given():
     generator = seeded(3)
     draws = [elbo(model, x, generator=generator) for _ in range(4)]
     torch.testing.assert_close(result.values, torch.stack([d.total for d in draws]).mean(0))
-    terms = result.diagnostics["mean_terms"]
+    terms = result.mean_terms
     assert list(terms) == ["reconstruction", "prior_kl", "level_kl_1", "level_kl_2"]
     total = terms["reconstruction"] - terms["prior_kl"] - terms["level_kl_1"] - terms["level_kl_2"]
     assert total == pytest.approx(result.values.mean().item())
