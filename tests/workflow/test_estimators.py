@@ -72,8 +72,8 @@ def first_coordinate(data: EvaluationSet) -> EvaluationSet:
 def own_functions() -> list:
     """What the files of `cdae.estimators` define that yields estimates under a public name."""
     names = [found.name for found in pkgutil.iter_modules(estimators.__path__, "cdae.estimators.")]
-    functions = [f for n in names for _, f in inspect.getmembers(importlib.import_module(n), inspect.isfunction)]
-    mine = [f for f in functions if f.__module__ in names and not f.__name__.startswith("_")]
+    pairs = [(n, f) for n in names for _, f in inspect.getmembers(importlib.import_module(n), inspect.isfunction)]
+    mine = [f for name, f in pairs if f.__module__ == name and not f.__name__.startswith("_")]
     return [f for f in mine if f.__annotations__.get("return") == Iterator[Estimate]]
 
 
