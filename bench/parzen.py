@@ -55,7 +55,7 @@ def sklearn_seconds(samples: np.ndarray, x: np.ndarray, n_points: int) -> Clock:
 
 
 def largest_error(samples: Tensor, x: Tensor) -> float:
-    """Of our answers, in nats, against logsumexp in float64."""
+    """Return the largest error of our answers, in nats, against logsumexp in float64."""
     ours = parzen.log_density_by_bandwidth(samples, x, bandwidths=BANDWIDTHS)
     return (ours - by_logsumexp(samples.double(), x.double(), BANDWIDTHS)).abs().max().item()
 

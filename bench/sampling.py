@@ -33,7 +33,7 @@ def importance_weights(bench: Workbench) -> dict[str, Measured]:
 
 
 def share(speed: float, pairs: products.Pairs, limit_seconds: float, note: str) -> Measured:
-    """Of the speed of the products by themselves, both in FLOP/s."""
+    """Return the share of the speed of the products by themselves, both in FLOP/s."""
     limit = products.flop(pairs) / limit_seconds
     return Measured(speed / limit, f"{note}; {speed / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s")
 

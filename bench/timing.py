@@ -63,7 +63,7 @@ def child_cpu_seconds(arguments: list[str], folder: Path) -> float:
 
 
 def all_cpu_seconds() -> float:
-    """Of this process and of the children that it has waited for."""
+    """Return the CPU seconds of this process and of the children that it has waited for."""
     return time.process_time() + _of_children()
 
 

@@ -91,7 +91,7 @@ class Workbench:
         return TrainingSet(torch.from_numpy(self.images.train), 256, unit_interval=True).to(self.device)
 
     def settings(self) -> dict[str, Any]:
-        """Of the configured training of a CDAE."""
+        """Return the settings of the configured training of a CDAE."""
         return self.config["models"]["cdae"]["training"]
 
     def model(self, name: str = "cdae", *, n_levels: int = 4, seed: int = 0) -> Any:

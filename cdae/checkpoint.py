@@ -58,7 +58,7 @@ def load(model: nn.Module, path: str | Path) -> None:
 
 
 def tensors_sha256(tensors: dict[str, Tensor]) -> str:
-    """Of the names, the types, the shapes and the values of tensors, in whatever order."""
+    """Return the sha256 of the names, the types, the shapes and the values of tensors, in whatever order."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

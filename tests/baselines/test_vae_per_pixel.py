@@ -97,7 +97,7 @@ def refitted(x: torch.Tensor) -> VAE:
 
 
 def largest_slope() -> float:
-    """Of the loss in log_std, at the draws of the refit."""
+    """The largest slope of the loss in log_std, at the draws of the refit."""
     x = torch.arange(1.0, DIM + 1) * torch.randn(90, DIM, generator=seeded(3), dtype=torch.float64)
     model = refitted(x)
     return torch.autograd.grad(model.loss(x, generator=seeded(5)), model.log_std)[0].abs().max().item()

@@ -115,7 +115,7 @@ def test_a_mutant_of_the_draws_is_seen():
 @pytest.mark.parametrize("std_q", STDS_Q, ids=["one", "per pixel"])
 @pytest.mark.parametrize("name", PRIORS)
 def test_largest_ratio_is_the_largest_generalised_eigenvalue(name, std_q):
-    """Of the covariance against diag std^2."""
+    """The eigenvalue is that of the covariance against diag std^2."""
     p, covariance = PRIORS[name]()
     scaled = covariance / np.outer(*[np.broadcast_to(std_q, DIM)] * 2)
     expected = np.sqrt(np.linalg.eigvalsh(scaled)[-1])

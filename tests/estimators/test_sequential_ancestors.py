@@ -52,7 +52,7 @@ def test_keeping_the_first_particle_is_conditioning_on_it():
 
 
 def starts(change):
-    """Of the uniform start (n, 1), changed."""
+    """A mutant whose uniform start (n, 1) is changed."""
 
     def mutate(monkeypatch):
         real = torch.rand

@@ -162,7 +162,7 @@ def make(name: str, case: Known, n_draws: int, n_rows: int = 1) -> TwoSided:
 
 
 def has_finite_variance(name: str, case: Known) -> bool:
-    """Of its importance weights, for the estimators of a cascade."""
+    """Whether its importance weights have finite variance, for the estimators of a cascade."""
     proposal = {"paper": Paper(), "all pairs": Paper(), "paper particles": Paper(), "renoising": Renoising()}
     proposal |= {"widened": Widened(), "widened pairs": Widened()}
     return bool((proposals.variance_ratios(case.model, proposal.get(name, case.guided)) < 2.0).all())

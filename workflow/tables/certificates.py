@@ -69,7 +69,7 @@ def _on_the_whole_split(values: np.ndarray, indices: np.ndarray, bound: np.ndarr
 
 
 def tightest(frame: pd.DataFrame) -> pd.DataFrame:
-    """Of every model the row whose gap is surely smallest: the gap with two of its standard errors."""
+    """Choose for every model the row whose gap is surely smallest: the gap with two of its standard errors."""
     known = frame[frame["gap_nats"].notna() & frame["test_nats"].notna()]
     at_most = known["gap_nats"] + 2.0 * known["gap_standard_error_nats"]
     smallest = at_most.groupby([known[k] for k in ("dataset", "model", "n_levels", "seed")], dropna=False).idxmin()
