@@ -1,8 +1,10 @@
 """The pipeline at its edges: damaged files, a lost memory of Snakemake, other folders, poor terminals, partial runs."""
 
+import os
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
 from tests.workflow.test_pipeline import SNAKEMAKE, Project, keep_one_model
@@ -83,3 +85,25 @@ def test_a_run_that_makes_no_table_prints_none(project):
     result = project.run("--cores", "1", "--until", "prepare_data", "--forcerun", "prepare_data", config=CONFIG)
     output = result.stdout + result.stderr
     assert result.returncode == 0 and "no tables were made by this run" in output and "| vae |" not in output
+
+
+def test_a_users_file_dated_in_the_future_is_taken_and_another_of_an_older_date_is_noticed(project):
+    file = project.folder / "mine.npz"
+
+    def save(seed, date):
+        images = np.random.default_rng(seed).integers(0, 256, (150, 4, 5), dtype=np.uint8)
+        np.savez(file, images=images)
+        os.utime(file, (date, date))
+
+    def change(config):
+        config["datasets"] = {"mine": {"loader": "npz", "path": "mine.npz"}}
+        config["models"] = {"gaussian": config["models"]["gaussian"]}
+        del config["certify"]
+
+    save(0, 2_000_000_000)
+    config = project.write_config("dated", change)
+    result = project.run("--cores", "2", "--until", "prepare_data", config=config)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "prepare mine" not in project.run("-n", config=config).stdout
+    save(1, 1_000_000_000)
+    assert "prepare mine" in project.run("-n", config=config).stdout

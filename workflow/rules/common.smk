@@ -51,18 +51,6 @@ def cell_of(wildcards):
     return CELLS[wildcards.dataset, wildcards.model, wildcards.seed]
 
 
-def user_files(wildcards):
-    """The user's own file of a data set. Its contents decide, and not its date: they are in the job's hashes."""
-    options = grid.dataset_options(CONFIG, wildcards.dataset)
-    return [ancient(path) for key, path in options.items() if key == "path"]
-
-
-def sample_files(wildcards):
-    """The user's own file of samples that a cell reads."""
-    options = CONFIG["models"][cell_of(wildcards).family]
-    return [ancient(options["path"])] if options["kind"] == "samples" else []
-
-
 def loader_of(wildcards):
     return CONFIG["datasets"][wildcards.dataset]["loader"]
 

@@ -1,6 +1,5 @@
+# A user's own file is no input: its contents decide, which are in the hashes, and its date does not.
 rule prepare_data:
-    input:
-        user_files,
     output:
         data=f"{RESULTS}/data/{{dataset}}.npz",
         record=f"{RESULTS}/data/{{dataset}}.json",

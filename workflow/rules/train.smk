@@ -1,7 +1,6 @@
 rule train:
     input:
         data=f"{RESULTS}/data/{{dataset}}.npz",
-        samples=sample_files,
     output:
         weights=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/weights.safetensors",
         snapshots=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/snapshots.safetensors",
