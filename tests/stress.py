@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
@@ -31,6 +32,7 @@ ROOT = Path(__file__).parents[1]
 SMOKE = ROOT / "config" / "smoke.yaml"
 COMPARED = ("data", "models", "estimates", "snapshots", "certificates", "pictures", "tables", "figures")
 LONGEST_LINE = 700
+KILLS_PER_RUN, RUNS_AT_ONCE = 25, 3
 
 
 def main() -> None:
@@ -99,20 +101,25 @@ def by_snakemake(file: Path) -> str | None:
 
 def kills(n: int, seed: int, folder: Path) -> str:
     """How many kills lost nothing, out of n: every finished run must equal the uninterrupted one in all files."""
-    rng, done, equal, runs = random.Random(seed), 0, 0, 0
     whole = Grid(folder / "whole")
     whole.finish()
-    while done < n:
-        grid, here = Grid(folder / f"run-{runs}"), 0
-        for _ in range(min(25, n - done)):
-            here += grid.kill(rng)
+    expected = whole.files()
+
+    def run(number: int) -> tuple[int, list[str]]:
+        """One run of the grid: how often it was killed before it was let finish, and which files then differ."""
+        rng, grid, left = random.Random(f"{seed}, {number}"), Grid(folder / f"run-{number}"), n - number * KILLS_PER_RUN
+        done = sum(grid.kill(rng) for _ in range(min(KILLS_PER_RUN, left)))
         grid.finish()
-        done, runs = done + here, runs + 1
-        differing = grid.differing(whole)
-        equal += 0 if differing else here
-        print(f"{done} kills, {equal} of them without a trace; differing: {differing[:3]}", file=sys.stderr)
+        found = grid.files()
+        differing = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+        print(f"run {number}: {done} kills; differing: {differing[:3]}", file=sys.stderr)
         shutil.rmtree(grid.folder)
-    return f"{equal} of {n} kills lost nothing: {runs} runs of the smoke grid ended in an uninterrupted one's files"
+        return done, differing
+
+    with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
+        runs = list(pool.map(run, range(-(-n // KILLS_PER_RUN))))
+    done, equal = sum(k for k, _ in runs), sum(k for k, differing in runs if not differing)
+    return f"{equal} of {done} kills lost nothing: {len(runs)} runs of the smoke grid ended in an uninterrupted one's files"
 
 
 class Grid:
@@ -135,7 +142,7 @@ class Grid:
     def kill(self, rng: random.Random) -> int:
         """Start, wait a random time, and kill the whole run or one of its jobs; 0 if it had ended before."""
         process = self.start()
-        time.sleep(rng.uniform(1.0, 8.0))
+        time.sleep(rng.uniform(1.0, 6.0))
         if process.poll() is not None:
             return 0
         jobs = _descendants(process.pid)
@@ -150,10 +157,6 @@ class Grid:
         results = self.folder / "results" / "smoke"
         found = [path for part in COMPARED for path in sorted((results / part).rglob("*")) if path.is_file()]
         return {path.relative_to(results).as_posix(): path.read_bytes() for path in found}
-
-    def differing(self, other: "Grid") -> list[str]:
-        ours, theirs = self.files(), other.files()
-        return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
 
 
 def _descendants(pid: int) -> list[int]:
