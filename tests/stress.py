@@ -119,7 +119,8 @@ def kills(n: int, seed: int, folder: Path) -> str:
     with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
         runs = list(pool.map(run, range(-(-n // KILLS_PER_RUN))))
     done, equal = sum(k for k, _ in runs), sum(k for k, differing in runs if not differing)
-    return f"{equal} of {done} kills lost nothing: {len(runs)} runs of the smoke grid ended in an uninterrupted one's files"
+    ended = f"{len(runs)} runs of the smoke grid ended in an uninterrupted one's files"
+    return f"{equal} of {done} kills lost nothing: {ended}"
 
 
 class Grid:
