@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CORES ?= all
 RUN := $(BIN)/snakemake --cores $(CORES)
+IN_PARALLEL := --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := benchmark
 .PHONY: benchmark setup test test-fast check check-mnist report bench lint help
@@ -17,11 +18,11 @@ setup: .venv/installed  ## virtual environment with pinned dependencies and the 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-test: setup  ## the tests
-	$(BIN)/python -m pytest
+test: setup  ## the tests, a file at a time on each of two processes
+	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 test-fast: setup  ## the tests without those that run the pipeline
-	$(BIN)/python -m pytest -m "not pipeline"
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m "not pipeline"
 
 check: benchmark  ## run the default grid again if needed and compare it with results/reference/default
 	$(BIN)/python -m workflow.scripts.compare results/reference/default results/default

@@ -111,7 +111,7 @@ def keep_one_model(name, **options):
 def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(finished):
     results = finished.folder / "results/smoke"
     table = read_csv(results / "tables/log_likelihood.csv")
-    assert {file.name for file in (results / "tables").iterdir()} == set(TABLES)
+    assert {file.name for file in (results / "tables").iterdir()} == {*TABLES, "provenance.json"}
     assert (table["status"] == "ok").all() and table["mean_nats"].notna().all()
     assert set(table["estimator"]) == {"exact", "lower_bound", "markov_bound", "importance_weighted", "parzen"}
     assert (table["standard_error_nats"] > 0).all()
@@ -119,7 +119,7 @@ def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(fini
         names = {file.name for file in (results / "figures" / dataset).iterdir()}
         expected = ("samples", "parzen_bars", "likelihood_by_levels", "chain_from_prior", "snapshots")
         expected += ("certified_by_levels", "bound_terms", "reconstructions", "parzen_by_chain_steps")
-        assert {f"{name}.{suffix}" for name in expected for suffix in ("svg", "png")} == names
+        assert {f"{name}.{suffix}" for name in expected for suffix in ("svg", "png")} == names - {"provenance.json"}
     assert "| cdae, k = 3 |" in finished.output
     assert "tables: results/smoke/tables" in finished.output
     assert "train vae on digits, seed 0" in finished.output and "(100%) done" in finished.output
