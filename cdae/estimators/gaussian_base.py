@@ -1,0 +1,185 @@
+"""Twists of a base (`whitened`), fitted to each data point by linearising the network where its latents may be.
+
+A cascade's likelihood of x_i, given what is known of x_{i-1}, is that of r(x_i): -1/2 |F r(x_i)|^2 + a . F r(x_i), with F = I / rho_0
+and F^T a = x_0 / rho_0^2 for i = 1. Put r(x) = r(h) + J (x - h) in it, average over several states h, keep the directions with the most
+information, and integrate x_i out: the likelihood of r(x_{i+1}). This is a Gauss-Newton filter from the data upwards.
+The states are x_0 + c_i eps at first. Then chains from the base so made go a few moves towards the posterior, and
+where they end the network is linearised again.
+
+A decoder has one latent vector: the Hessian of its log likelihood takes the place of J^T F^T F J.
+Nothing here sees the latents that a simulated x was made from, which is all that valid estimates ask for.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cdae.computing.precision import layers
+from cdae.corruption import corrupt
+from cdae.estimators import rotation, twist
+from cdae.estimators.twist import Affine, Twist
+from cdae.estimators.whitened import Base, CascadeBase, DecoderBase, Units
+from cdae.interfaces import Cascade, Decoder, Weighted
+
+POINTS_AT_ONCE = 4  # whose Jacobians are held together
+MOVE_ACCEPTANCE = 0.7
+MOVE_GAIN = 1.0  # of log angle per unit of acceptance, each chain on its own
+FIRST_ANGLE = 0.1
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How bases are fitted.
+
+    Attributes:
+        rank: directions kept at every level.
+        n_states: where the network is linearised, per point and level.
+        n_rounds: of moves and a new linearisation.
+        n_moves: of each state, per round.
+        n_steps: rotations of a move.
+        force_precision: of Jacobians and forces ("highest", "medium" or "bfloat16").
+    """
+
+    rank: int = 64
+    n_states: int = 4
+    n_rounds: int = 1
+    n_moves: int = 10
+    n_steps: int = 4
+    force_precision: str = "bfloat16"
+
+    def cascade(self, model: Cascade, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> CascadeBase:
+        """A base of these points."""
+        with layers("highest", x.device):  # keeps copies of the weights until the end
+            copies = x.repeat(self.n_states, 1)
+            base = self._linearised(model, x, corrupt(copies, model.corruption_std, generator=generator), generator)
+            for _ in range(self.n_rounds):
+                base = self._linearised(model, x, self._moved(base, generator), generator)
+        return base
+
+    def decoder(self, model: Decoder, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> DecoderBase:
+        """A base of these points, from the model's own inference where it has one, and else from the prior."""
+        with layers("highest", x.device):
+            if isinstance(model, Weighted):
+                states = model.infer(x.repeat(self.n_states, 1), generator=generator).detach()
+            else:
+                states = self._moved(DecoderBase(model, x, None), generator)
+            base = self._expanded(model, x, states)
+            for _ in range(self.n_rounds):
+                base = self._expanded(model, x, self._moved(base, generator))
+        return base
+
+    def _expanded(self, model: Decoder, x: Tensor, states: Float[Tensor, "rows latent"]) -> DecoderBase:
+        """The second-order expansion of the log likelihood, averaged over the states of a point."""
+        z = states.detach().requires_grad_()
+        dim = z.shape[1]
+        with torch.enable_grad():
+            log_likelihood = model.log_likelihood(x.repeat(self.n_states, 1), z).sum()
+            (gradient,) = torch.autograd.grad(log_likelihood, z, create_graph=True)
+            directions = torch.eye(dim, dtype=z.dtype, device=z.device)[:, None].expand(-1, len(z), -1)
+            (hessian,) = torch.autograd.grad(gradient, z, directions, is_grads_batched=True)
+        curvature = -hessian.transpose(0, 1)
+        linear = gradient.detach() + torch.einsum("brd,bd->br", curvature, states)
+        curvature, linear = (t.reshape(self.n_states, len(x), *t.shape[1:]).mean(0) for t in (curvature, linear))
+        information, basis = torch.linalg.eigh(0.5 * (curvature + curvature.mT))
+        return DecoderBase(
+            model, x, Twist(basis, information.clamp(min=0.0), torch.einsum("ndr,nd->nr", basis, linear))
+        )
+
+    def _linearised(
+        self, model: Cascade, x: Tensor, states: Float[Tensor, "k rows dim"], generator: torch.Generator
+    ) -> CascadeBase:
+        n, parts = len(x), []
+        by_point = states.reshape(len(states), self.n_states, n, -1)
+        for rows in torch.arange(n, device=x.device).split(POINTS_AT_ONCE):
+            parts.append(self._filter(model, x[rows], by_point[:, :, rows], generator))
+        means, twists = zip(*parts, strict=True)
+        return CascadeBase(
+            model,
+            x,
+            [_joined(level) for level in zip(*means, strict=True)],
+            [_joined(level) for level in zip(*twists, strict=True)],
+        )
+
+    def _filter(
+        self, model: Cascade, x: Tensor, states: Float[Tensor, "k s n dim"], generator: torch.Generator
+    ) -> tuple[list[Affine], list[Twist]]:
+        units, n = Units(model), len(x)
+        means: list[Affine] = []
+        twists: list[Twist] = []
+        for level, at_level in enumerate(states, 1):
+            h = at_level.flatten(0, 1)
+            center = units.to_units(level, h)
+            if level == 1:
+                precision = 1.0 / model.last_step_std(h).to(x.dtype).expand_as(h)
+                factor, target = torch.diag_embed(precision), x.repeat(self.n_states, 1) * precision
+                x_hat, pulled = self._pull_back(model, h, level, factor)
+                pulled = units.pulled_back(level, pulled)
+            else:
+                factor, target = (t.repeat(self.n_states, *[1] * (t.dim() - 1)) for t in twists[-1].passed_on())
+                in_units = model.reconstruction_std[level - 1].to(x.dtype)
+                probes = torch.randn(self.rank, h.shape[1], generator=generator, dtype=h.dtype, device=h.device)
+                both = torch.cat([factor, probes.expand(len(h), -1, -1)], 1)
+                x_hat, pulled = self._pull_back(model, h, level, both / in_units)
+                x_hat, pulled = x_hat / in_units, units.pulled_back(level, pulled)
+                right = torch.linalg.qr(self._average(pulled, n).mT)[0]
+                left = self._push(model, h, level, units.scaled(level, right.mT).repeat(self.n_states, 1, 1)) / in_units
+                means.append(Affine(self._average(x_hat, n), self._average(left, n).mT, right, self._average(center, n)))
+                pulled = pulled[:, : factor.shape[1]]
+            e = target - torch.einsum("brd,bd->br", factor, x_hat) + torch.einsum("brd,bd->br", pulled, center)
+            linear = self._average(torch.einsum("brd,br->bd", pulled, e), n)
+            pulled = pulled.reshape(self.n_states, n, *pulled.shape[1:]).transpose(0, 1).flatten(1, 2)
+            twists.append(
+                twist.from_quadratics(pulled / math.sqrt(self.n_states), linear, self.rank, generator=generator)
+            )
+        return means, twists
+
+    def _average(self, values: Tensor, n: int) -> Tensor:
+        return values.reshape(self.n_states, n, *values.shape[1:]).mean(0)
+
+    def _pull_back(self, model: Cascade, h: Tensor, level: int, factor: Tensor) -> tuple[Tensor, Tensor]:
+        """r(h), and factor J at every row: (rows, dim) and (rows, m, dim)."""
+        h = h.detach().requires_grad_()
+        with torch.enable_grad(), layers(self.force_precision, h.device):
+            x_hat = model.denoise_level(h, level)
+            (pulled,) = torch.autograd.grad(x_hat, h, factor.transpose(0, 1), is_grads_batched=True)
+        return x_hat.detach(), pulled.transpose(0, 1)
+
+    def _push(self, model: Cascade, h: Tensor, level: int, directions: Tensor) -> Tensor:
+        """J applied to directions (rows, m, dim), as the derivative of the vector-Jacobian product."""
+        h = h.detach().requires_grad_()
+        with torch.enable_grad(), layers(self.force_precision, h.device):
+            x_hat = model.denoise_level(h, level)
+            zero = torch.zeros_like(x_hat, requires_grad=True)
+            (pulled,) = torch.autograd.grad(x_hat, h, zero, create_graph=True)
+            (pushed,) = torch.autograd.grad(pulled, zero, directions.transpose(0, 1), is_grads_batched=True)
+        return pushed.transpose(0, 1)
+
+    def _moved(self, base: Base, generator: torch.Generator) -> Tensor:
+        """Latents of short chains from the base towards the posterior."""
+        state = rotation.evaluate(
+            base.potential, base.draw_white(self.n_states, generator=generator), self.force_precision
+        )
+        log_angle = torch.full_like(state.phi, math.log(FIRST_ANGLE))
+        for move in range(self.n_moves):
+            state, accepted = rotation.transition(
+                base.potential,
+                state,
+                beta=(move + 1) / self.n_moves,
+                step_size=log_angle.exp()[:, None],
+                n_steps=self.n_steps,
+                generator=generator,
+                force_precision=self.force_precision,
+            )
+            log_angle = (log_angle + MOVE_GAIN * (accepted - MOVE_ACCEPTANCE)).clamp(max=0.0)
+        with torch.no_grad():
+            return base.latents(state.z)
+
+
+def _joined(parts: tuple[Any, ...]) -> Any:
+    """Parts of the same kind, for some points each, as one for all."""
+    names = [field.name for field in fields(parts[0])]
+    return type(parts[0])(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
