@@ -11,7 +11,8 @@ Nothing here sees the latents that a simulated x was made from, which is all tha
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,8 @@ from torch import Tensor
 from cdae.computing.precision import layers
 from cdae.corruption import corrupt
 from cdae.estimators import rotation, twist
-from cdae.estimators.twist import Affine, Twist
+from cdae.estimators.conditional import Slope, twisted, twisted_top
+from cdae.estimators.twist import Twist
 from cdae.estimators.whitened import Base, CascadeBase, DecoderBase, Units
 from cdae.interfaces import Cascade, Decoder, Weighted
 
@@ -29,6 +31,20 @@ POINTS_AT_ONCE = 4  # whose Jacobians are held together
 MOVE_ACCEPTANCE = 0.7
 MOVE_GAIN = 1.0  # of log angle per unit of acceptance, each chain on its own
 FIRST_ANGLE = 0.1
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """A cascade's base in the making: slopes of x_1 .. x_{k-1}, and what is known from below of x_1 .. x_k."""
+
+    model: Cascade
+    x: Float[Tensor, "n dim"]
+    slopes: list[Slope]
+    twists: list[Twist]
+
+    def base(self) -> CascadeBase:
+        inner = [twisted(slope, known) for slope, known in zip(self.slopes, self.twists[:-1], strict=True)]
+        return CascadeBase(self.model, self.x, [*inner, twisted_top(self.twists[-1])])
 
 
 @dataclass(frozen=True)
@@ -44,9 +60,12 @@ class Fit:
         force_precision: of Jacobians and forces ("highest", "medium" or "bfloat16").
     """
 
-    rank: int = 64
+    rank: int = 96
+    n_slopes: int = 64
     n_states: int = 4
     n_rounds: int = 1
+    n_centrings: int = 2
+    n_draws: int = 32
     n_moves: int = 10
     n_steps: int = 4
     force_precision: str = "bfloat16"
@@ -55,10 +74,12 @@ class Fit:
         """A base of these points."""
         with layers("highest", x.device):  # keeps copies of the weights until the end
             copies = x.repeat(self.n_states, 1)
-            base = self._linearised(model, x, corrupt(copies, model.corruption_std, generator=generator), generator)
+            fit = self._linearised(model, x, corrupt(copies, model.corruption_std, generator=generator), generator)
             for _ in range(self.n_rounds):
-                base = self._linearised(model, x, self._moved(base, generator), generator)
-        return base
+                fit = self._linearised(model, x, self._moved(fit.base(), generator), generator)
+            for _ in range(self.n_centrings):
+                fit = self._centred(fit, generator)
+        return fit.base()
 
     def decoder(self, model: Decoder, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> DecoderBase:
         """A base of these points, from the model's own inference where it has one, and else from the prior."""
@@ -85,30 +106,29 @@ class Fit:
         linear = gradient.detach() + torch.einsum("brd,bd->br", curvature, states)
         curvature, linear = (t.reshape(self.n_states, len(x), *t.shape[1:]).mean(0) for t in (curvature, linear))
         information, basis = torch.linalg.eigh(0.5 * (curvature + curvature.mT))
-        return DecoderBase(
-            model, x, Twist(basis, information.clamp(min=0.0), torch.einsum("ndr,nd->nr", basis, linear))
-        )
+        known = Twist(basis, information.clamp(min=0.0), torch.einsum("ndr,nd->nr", basis, linear))
+        return DecoderBase(model, x, twisted_top(known))
 
     def _linearised(
         self, model: Cascade, x: Tensor, states: Float[Tensor, "k rows dim"], generator: torch.Generator
-    ) -> CascadeBase:
+    ) -> "Linearised":
         n, parts = len(x), []
         by_point = states.reshape(len(states), self.n_states, n, -1)
         for rows in torch.arange(n, device=x.device).split(POINTS_AT_ONCE):
             parts.append(self._filter(model, x[rows], by_point[:, :, rows], generator))
-        means, twists = zip(*parts, strict=True)
-        return CascadeBase(
+        slopes, twists = zip(*parts, strict=True)
+        return Linearised(
             model,
             x,
-            [_joined(level) for level in zip(*means, strict=True)],
+            [_joined(level) for level in zip(*slopes, strict=True)],
             [_joined(level) for level in zip(*twists, strict=True)],
         )
 
     def _filter(
         self, model: Cascade, x: Tensor, states: Float[Tensor, "k s n dim"], generator: torch.Generator
-    ) -> tuple[list[Affine], list[Twist]]:
+    ) -> tuple[list[Slope], list[Twist]]:
         units, n = Units(model), len(x)
-        means: list[Affine] = []
+        slopes: list[Slope] = []
         twists: list[Twist] = []
         for level, at_level in enumerate(states, 1):
             h = at_level.flatten(0, 1)
@@ -125,20 +145,50 @@ class Fit:
                 both = torch.cat([factor, probes.expand(len(h), -1, -1)], 1)
                 x_hat, pulled = self._pull_back(model, h, level, both / in_units)
                 x_hat, pulled = x_hat / in_units, units.pulled_back(level, pulled)
-                right = torch.linalg.qr(self._average(pulled, n).mT)[0]
+                right = torch.linalg.qr(_average(pulled, n).mT)[0]
                 left = self._push(model, h, level, units.scaled(level, right.mT).repeat(self.n_states, 1, 1)) / in_units
-                means.append(Affine(self._average(x_hat, n), self._average(left, n).mT, right, self._average(center, n)))
+                slope = Slope(_average(x_hat, n), _average(left, n).mT, right, _average(center, n))
+                slopes.append(slope.cut(self.n_slopes))
                 pulled = pulled[:, : factor.shape[1]]
             e = target - torch.einsum("brd,bd->br", factor, x_hat) + torch.einsum("brd,bd->br", pulled, center)
-            linear = self._average(torch.einsum("brd,br->bd", pulled, e), n)
+            linear = _average(torch.einsum("brd,br->bd", pulled, e), n)
             pulled = pulled.reshape(self.n_states, n, *pulled.shape[1:]).transpose(0, 1).flatten(1, 2)
             twists.append(
                 twist.from_quadratics(pulled / math.sqrt(self.n_states), linear, self.rank, generator=generator)
             )
-        return means, twists
+        return slopes, twists
 
-    def _average(self, values: Tensor, n: int) -> Tensor:
-        return values.reshape(self.n_states, n, *values.shape[1:]).mean(0)
+    def _centred(self, fit: "Linearised", generator: torch.Generator) -> "Linearised":
+        """The same slopes and information, with shifts and means that are averages over many draws of the base."""
+        model, x, units, n, base = fit.model, fit.x, Units(fit.model), len(fit.x), fit.base()
+        average = partial(_average, n=n)
+        with torch.no_grad():
+            latents = base.latents(base.draw_white(self.n_draws, generator=generator))
+        twists: list[Twist] = []
+        for level, (h, old) in enumerate(zip(latents, fit.twists, strict=True), 1):
+            h = h.requires_grad_()
+            with torch.enable_grad(), layers(self.force_precision, h.device):
+                x_hat = model.denoise_level(h, level)
+            with torch.no_grad():
+                if level == 1:
+                    std = model.last_step_std(h).to(x.dtype)
+                    pull = (x.repeat(self.n_draws, 1) - x_hat) / std**2
+                else:
+                    pull = twists[-1].gradient_of_mean(units.to_units(level - 1, x_hat))
+                    pull = pull / model.reconstruction_std[level - 1].to(x.dtype)
+            (pulled,) = torch.autograd.grad(x_hat, h, pull)
+            gradient = average(units.pulled_back(level, pulled))
+            twists.append(old.through(average(units.to_units(level, h.detach())), gradient))
+        slopes: list[Slope] = []
+        z = base.draw_white(self.n_draws, generator=generator)
+        with torch.no_grad(), layers(self.force_precision, x.device):
+            u = twisted_top(twists[-1]).draw(z[-1], None)
+            for level in range(len(z) - 1, 0, -1):
+                x_hat = model.denoise_level(units.from_units(level + 1, u), level + 1)
+                value = average(units.to_units(level, x_hat))
+                slopes.insert(0, replace(fit.slopes[level - 1], value=value, center=average(u)))
+                u = twisted(slopes[0], twists[level - 1]).draw(z[level - 1], u)
+        return Linearised(model, x, slopes, twists)
 
     def _pull_back(self, model: Cascade, h: Tensor, level: int, factor: Tensor) -> tuple[Tensor, Tensor]:
         """r(h), and factor J at every row: (rows, dim) and (rows, m, dim)."""
@@ -177,6 +227,11 @@ class Fit:
             log_angle = (log_angle + MOVE_GAIN * (accepted - MOVE_ACCEPTANCE)).clamp(max=0.0)
         with torch.no_grad():
             return base.latents(state.z)
+
+
+def _average(values: Float[Tensor, "rows *shape"], n: int) -> Float[Tensor, "n *shape"]:
+    """Over the copies of n points."""
+    return values.reshape(-1, n, *values.shape[1:]).mean(0)
 
 
 def _joined(parts: tuple[Any, ...]) -> Any:

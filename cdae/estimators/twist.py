@@ -1,21 +1,16 @@
-"""What is known of a state from below, as a Gaussian likelihood of low rank, and draws from the product with a normal.
+"""What is known of a state from below, as a Gaussian likelihood of low rank, and the product of it with a transition.
 
 A state in units of its own transition, u = x / sigma, has the density N(u; y, I) given the state above. Its likelihood,
 that of everything below it, is taken to be
 
-    log f(u) = c . V^T u - 1/2 (V^T u) . l (V^T u) + constant,        V^T V = I, l >= 0
+    log f(u) = c . V^T u - 1/2 (V^T u) . l (V^T u) + constant,        V^T V = I, l >= 0,
 
-so that the product of both is N(y + V m, I + V (b^2 - 1) V^T), with m = (c - l V^T y) / (1 + l), b^2 = 1 / (1 + l). A draw of it
-is an affine function of y and of z ~ N(0, I),
-
-    u = y + z + V w,        w = (b - 1) V^T z + m
-
-whatever V, l and c are, this is a normalised density, and its log ratio to N(u; y, I) needs the few numbers of w alone:
-no large terms cancel. Integrated over u, the likelihood of y is of the same kind, with l / (1 + l) and c / (1 + l).
+so that the product of both is N(y + V m, I + V (b^2 - 1) V^T), with m = (c - l V^T y) / (1 + l) and b^2 = 1 / (1 + l).
+Integrated over u, the likelihood of y is of the same kind, with l / (1 + l) and c / (1 + l) in the place of l and c.
 Not here: where the likelihood comes from (`gaussian_base`), and what the states are (`whitened`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -28,8 +23,6 @@ N_ITERATIONS = 3  # of the subspace that the largest information lies in
 class Twist:
     """A likelihood of n points, each with directions of its own.
 
-    States come as rows, copies x n of them: row i belongs to point i mod n.
-
     Attributes:
         basis: V, orthonormal columns.
         information: l, at least 0.
@@ -40,71 +33,38 @@ class Twist:
     information: Float[Tensor, "n rank"]
     shift: Float[Tensor, "n rank"]
 
-    def draw(
-        self, z: Float[Tensor, "rows dim"], mean: Float[Tensor, "rows dim"] | None
-    ) -> tuple[Float[Tensor, "rows dim"], Float[Tensor, "rows"]]:
-        """u, and log of the drawn density over N(u; mean, I) there, in nats; no mean is a mean of 0."""
-        along_z, along_mean = self._along(z), None if mean is None else self._along(mean)
-        move = self._rescaled(along_z) + self._offset(along_mean)
-        log_ratio = (along_z * move + 0.5 * move.square()).double().sum(-1).reshape(-1, len(self.basis))
-        log_ratio = log_ratio + 0.5 * self.information.double().log1p().sum(-1)
-        u = z + self._back(move)
-        return (u if mean is None else mean + u), log_ratio.reshape(-1)
+    @property
+    def widths(self) -> Float[Tensor, "n rank"]:
+        """b, the standard deviations of the product along V."""
+        return (1.0 + self.information).rsqrt()
 
-    def whiten(self, u: Float[Tensor, "rows dim"], mean: Float[Tensor, "rows dim"] | None) -> Float[Tensor, "rows dim"]:
-        """The z that `draw` makes u of."""
-        residual = u if mean is None else u - mean
-        along = self._along(residual)
-        along_z = (along - self._offset(None if mean is None else self._along(mean))) * self._widths()
-        return residual - self._back(along - along_z)
+    def mean(self, y: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+        """Of the product."""
+        return y + across(self.basis, self.pull(along(self.basis, y)))
+
+    def slope(self, left: Float[Tensor, "n dim columns"]) -> Float[Tensor, "n dim columns"]:
+        """How the mean of the product moves with y, applied to columns."""
+        share = self.information / (1.0 + self.information)
+        return left - self.basis @ (share[:, :, None] * (self.basis.mT @ left))
+
+    def pull(self, along_y: Float[Tensor, "*copies n rank"]) -> Float[Tensor, "*copies n rank"]:
+        """m for V^T y, which is the gradient of the likelihood of y as well."""
+        return (self.shift - self.information * along_y) / (1.0 + self.information)
+
+    def gradient_of_mean(self, y: Float[Tensor, "rows dim"]) -> Float[Tensor, "rows dim"]:
+        """Of the log likelihood of y; row i belongs to point i mod n."""
+        return across(self.basis, self.pull(along(self.basis, y)))
+
+    def through(self, u: Float[Tensor, "n dim"], gradient: Float[Tensor, "n dim"]) -> "Twist":
+        """The same information, shifted to have this gradient of log f at u, in the directions of V."""
+        along_u, along_gradient = (torch.einsum("ndr,nd->nr", self.basis, t) for t in (u, gradient))
+        return replace(self, shift=along_gradient + self.information * along_u)
 
     def passed_on(self) -> tuple[Float[Tensor, "n rank dim"], Float[Tensor, "n rank"]]:
-        """F and a of the likelihood of the mean, log f(y) = a . F y - 1/2 |F y|^2, after integration over u."""
+        """F and a of the likelihood of y, log f(y) = a . F y - 1/2 |F y|^2."""
         information = self.information.clamp(min=torch.finfo(self.information.dtype).tiny ** 0.5)
         factor = (information / (1.0 + information)).sqrt()
         return factor[:, :, None] * self.basis.mT, self.shift / (information * (1.0 + information)).sqrt()
-
-    def _widths(self) -> Float[Tensor, "n rank"]:
-        return (1.0 + self.information).sqrt()
-
-    def _rescaled(self, along_z: Float[Tensor, "copies n rank"]) -> Float[Tensor, "copies n rank"]:
-        return along_z * (self._widths().reciprocal() - 1.0)
-
-    def _offset(self, along_mean: Tensor | None) -> Tensor:
-        """m, (n, rank) without a mean."""
-        pull = self.shift if along_mean is None else self.shift - self.information * along_mean
-        return pull / (1.0 + self.information)
-
-    def _along(self, rows: Float[Tensor, "rows dim"]) -> Float[Tensor, "copies n rank"]:
-        """V^T of every row."""
-        n, dim, _ = self.basis.shape
-        return (rows.reshape(-1, n, dim).transpose(0, 1) @ self.basis).transpose(0, 1)
-
-    def _back(self, along: Float[Tensor, "copies n rank"]) -> Float[Tensor, "rows dim"]:
-        """V of every row."""
-        return (along.transpose(0, 1) @ self.basis.mT).transpose(0, 1).reshape(-1, self.basis.shape[1])
-
-
-@dataclass(frozen=True)
-class Affine:
-    """Means of n states given the states above, value + left right^T (above - center), of low rank.
-
-    Attributes:
-        value: at the center.
-        left, right: factors of the slope.
-        center: where the states above are expected.
-    """
-
-    value: Float[Tensor, "n dim"]
-    left: Float[Tensor, "n dim rank"]
-    right: Float[Tensor, "n dim rank"]
-    center: Float[Tensor, "n dim"]
-
-    def __call__(self, above: Float[Tensor, "rows dim"]) -> Float[Tensor, "rows dim"]:
-        n, dim = self.value.shape
-        deviation = above.reshape(-1, n, dim) - self.center
-        slope = (deviation.transpose(0, 1) @ self.right) @ self.left.mT
-        return (self.value + slope.transpose(0, 1)).reshape(-1, dim)
 
 
 def from_quadratics(
@@ -123,3 +83,18 @@ def from_quadratics(
     information, rotation = torch.linalg.eigh(projected.mT @ projected)
     basis = basis @ rotation
     return Twist(basis.contiguous(), information.clamp(min=0.0), torch.einsum("ndr,nd->nr", basis, linear))
+
+
+def along(matrix: Float[Tensor, "n dim columns"], rows: Float[Tensor, "rows dim"]) -> Float[Tensor, "copies n columns"]:
+    """matrix^T of every row, with the precision of the matrix; row i belongs to point i mod n."""
+    n, dim, _ = matrix.shape
+    product = rows.reshape(-1, n, dim).transpose(0, 1).to(matrix.dtype) @ matrix
+    return product.transpose(0, 1).to(rows.dtype)
+
+
+def across(
+    matrix: Float[Tensor, "n dim columns"], values: Float[Tensor, "copies n columns"]
+) -> Float[Tensor, "rows dim"]:
+    """matrix of every row of values, with the precision of the matrix."""
+    product = values.transpose(0, 1).to(matrix.dtype) @ matrix.mT
+    return product.transpose(0, 1).reshape(-1, matrix.shape[1]).to(values.dtype)

@@ -4,11 +4,11 @@ A base turns z into latents h with the density q(h | x), known exactly, and
 
     phi(z) = log q(h | x) - log p(x, h),        E[exp(-phi)] = p(x)
 
-Of a cascade, the latents are drawn from the top down, a Gaussian of all levels: each has the density of its transition with
-an affine function in the place of the denoiser, twisted by what is known of it from below (`twist`). Of a decoder, the
-one latent vector has its prior, twisted in the same way.
+Of a cascade, the latents are drawn from the top down, and all of them are one Gaussian: each has the density of its
+transition with an affine function in the place of the denoiser, times what is known of it from below (`conditional`,
+`twist`). Of a decoder, the one latent vector has its prior, times what the data point says.
 
-Whatever the affine functions and twists are, q is a density. So estimates stay valid for those that were fitted to x,
+Whatever these functions are, q is a density. So estimates stay valid for those that were fitted to x,
 by chance even, as long as they do not depend on the latents that a simulated x was made from. Not here: their fit
 (`gaussian_base`).
 """
@@ -20,9 +20,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cdae.computing.precision import layers, matmul_precision
+from cdae.computing.precision import is_reduced, layers, matmul_precision
+from cdae.estimators.conditional import Conditional
 from cdae.estimators.proposals import n_levels
-from cdae.estimators.twist import Affine, Twist
 from cdae.gaussian import log_normal, squared_norm, standard_normal, whiten
 from cdae.interfaces import Cascade, Decoder
 from cdae.prior import FullPrior
@@ -87,48 +87,47 @@ class CascadeBase:
 
     Args:
         x: the data points.
-        means: of x_1 .. x_{k-1} given the state above, both in units.
-        twists: what is known from below of x_1 .. x_k, in units.
+        conditionals: of x_1 .. x_k, in units, each given the state above.
     """
 
-    def __init__(self, model: Cascade, x: Float[Tensor, "n dim"], means: list[Affine], twists: list[Twist]):
-        self.model, self.x, self.means, self.twists, self.units = model, x, means, twists, Units(model)
+    def __init__(self, model: Cascade, x: Float[Tensor, "n dim"], conditionals: list[Conditional]):
+        self.model, self.x, self.units, self.conditionals = model, x, Units(model), conditionals
+        self._reduced = [conditional.reduced() for conditional in conditionals]
+        self._log_volume = torch.stack([conditional.log_volume for conditional in conditionals]).sum(0)
 
     def draw_white(self, n_chains: int, *, generator: torch.Generator) -> Float[Tensor, "k rows dim"]:
         n, dim = self.x.shape
         return standard_normal(self.x, n_levels(self.model), n_chains * n, dim, generator=generator)
 
     def latents(self, z: Float[Tensor, "k rows dim"]) -> Float[Tensor, "k rows dim"]:
-        return torch.stack([self.units.from_units(i, u) for i, u in enumerate(self._walk_down(z)[0], 1)])
+        return self._from_units(self._draw(self.conditionals, z))
 
     def potential(self, z: Float[Tensor, "k rows dim"], precision: str = "highest") -> Float[Tensor, "rows"]:
-        units, means, log_ratio = self._walk_down(z)
-        latents = torch.stack([self.units.from_units(i, u) for i, u in enumerate(units, 1)])
+        reduced = precision == "bfloat16" and is_reduced(precision, z.device)
+        u = self._draw(self._reduced if reduced else self.conditionals, z)
+        latents = self._from_units(u)
         with matmul_precision(precision, z.device), layers(precision, z.device):
             x_hat = self.model.denoise(latents)
-        for level, mean in enumerate(means, 1):
-            exact = self.units.to_units(level, x_hat[level])
-            log_ratio = log_ratio + 0.5 * ((mean - exact) * (2.0 * units[level - 1] - mean - exact)).sum(
-                -1, dtype=torch.float64
-            )
-        copies = self.x.repeat(z.shape[1] // len(self.x), 1)
-        return log_ratio - log_normal(copies, x_hat[0], self.model.last_step_std(latents[0]))
+        residuals = [u_i - self.units.to_units(i, y) for i, (u_i, y) in enumerate(zip(u, x_hat[1:], strict=False), 1)]
+        quadratic = squared_norm(torch.stack([*residuals, u[-1]])) - squared_norm(z)
+        n_copies = z.shape[1] // len(self.x)
+        log_likelihood = log_normal(self.x.repeat(n_copies, 1), x_hat[0], self.model.last_step_std(latents[0]))
+        return 0.5 * quadratic.sum(0) - self._log_volume.repeat(n_copies) - log_likelihood
 
     def whiten(self, latents: Float[Tensor, "k rows dim"]) -> Float[Tensor, "k rows dim"]:
-        units = [self.units.to_units(i, x) for i, x in enumerate(latents, 1)]
-        means = [mean(above) for mean, above in zip(self.means, units[1:], strict=True)]
-        return torch.stack([t.whiten(u, m) for t, u, m in zip(self.twists, units, [*means, None], strict=True)])
+        u = [self.units.to_units(i, x) for i, x in enumerate(latents, 1)]
+        levels = zip(self.conditionals, u, [*u[1:], None], strict=True)
+        return torch.stack([conditional.whiten(u_i, above) for conditional, u_i, above in levels])
 
-    def _walk_down(self, z: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """x_1 .. x_k in units, the means of x_1 .. x_{k-1}, and the log ratio of the twists."""
-        u, log_ratio = self.twists[-1].draw(z[-1], None)
-        units, means = [u], []
-        for affine, twist, z_i in zip(self.means[::-1], self.twists[-2::-1], z[:-1].flip(0), strict=True):
-            means.insert(0, affine(units[0]))
-            u, one = twist.draw(z_i, means[0])
-            units.insert(0, u)
-            log_ratio = log_ratio + one
-        return units, means, log_ratio
+    def _draw(self, conditionals: list[Conditional], z: Float[Tensor, "k rows dim"]) -> list[Tensor]:
+        """x_1 .. x_k in units."""
+        states: list[Tensor] = []
+        for conditional, z_i in zip(conditionals[::-1], z.flip(0), strict=True):
+            states.insert(0, conditional.draw(z_i, states[0] if states else None))
+        return states
+
+    def _from_units(self, u: list[Tensor]) -> Float[Tensor, "k rows dim"]:
+        return torch.stack([self.units.from_units(i, u_i) for i, u_i in enumerate(u, 1)])
 
 
 class DecoderBase:
@@ -136,24 +135,26 @@ class DecoderBase:
 
     Args:
         x: the data points.
-        twist: what x says of the latent vector, or nothing for a base that is the prior.
+        conditional: of the latent vector, or nothing for a base that is the prior.
     """
 
-    def __init__(self, model: Decoder, x: Float[Tensor, "n dim"], twist: Twist | None):
-        self.model, self.x, self.twist = model, x, twist
+    def __init__(self, model: Decoder, x: Float[Tensor, "n dim"], conditional: Conditional | None):
+        self.model, self.x, self.conditional = model, x, conditional
 
     def draw_white(self, n_chains: int, *, generator: torch.Generator) -> Float[Tensor, "rows latent"]:
         return standard_normal(self.x, n_chains * len(self.x), self.model.latent_dim, generator=generator)
 
     def latents(self, z: Float[Tensor, "rows latent"]) -> Float[Tensor, "rows latent"]:
-        return z if self.twist is None else self.twist.draw(z, None)[0]
+        return z if self.conditional is None else self.conditional.draw(z, None)
 
     def potential(self, z: Float[Tensor, "rows latent"], precision: str = "highest") -> Float[Tensor, "rows"]:
-        latents, log_ratio = (z, 0.0) if self.twist is None else self.twist.draw(z, None)
-        copies = self.x.repeat(len(z) // len(self.x), 1)
+        latents, n_copies = self.latents(z), len(z) // len(self.x)
         with matmul_precision(precision, z.device), layers(precision, z.device):
-            log_likelihood = self.model.log_likelihood(copies, latents)
-        return log_ratio - log_likelihood
+            log_likelihood = self.model.log_likelihood(self.x.repeat(n_copies, 1), latents)
+        if self.conditional is None:
+            return -log_likelihood
+        quadratic = 0.5 * (squared_norm(latents) - squared_norm(z))
+        return quadratic - self.conditional.log_volume.repeat(n_copies) - log_likelihood
 
     def whiten(self, latents: Float[Tensor, "rows latent"]) -> Float[Tensor, "rows latent"]:
-        return latents if self.twist is None else self.twist.whiten(latents, None)
+        return latents if self.conditional is None else self.conditional.whiten(latents, None)
