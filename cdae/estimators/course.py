@@ -25,7 +25,7 @@ ACCEPTANCE = 0.75
 FIRST_ANGLE = 0.05
 TRIALS = 10  # trajectories at each beta; the first half also lets the chains follow from the beta before
 GAIN = 1.5  # of log angle per unit of acceptance
-LENGTH_OF_STEP = 0.5  # of the pilot's own betas
+LENGTH_OF_STEP = 1.0  # of the pilot's own betas
 Progress = Callable[[str], None]
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cdae.computing.precision import layers
@@ -28,6 +28,7 @@ from cdae.estimators.whitened import Base, CascadeBase, DecoderBase, Units
 from cdae.interfaces import Cascade, Decoder, Weighted
 
 POINTS_AT_ONCE = 4  # whose Jacobians are held together
+MIN_INFORMATION = 0.02  # of a direction that is kept, for some point
 MOVE_ACCEPTANCE = 0.7
 MOVE_GAIN = 1.0  # of log angle per unit of acceptance, each chain on its own
 FIRST_ANGLE = 0.1
@@ -43,8 +44,9 @@ class Linearised:
     twists: list[Twist]
 
     def base(self) -> CascadeBase:
-        inner = [twisted(slope, known) for slope, known in zip(self.slopes, self.twists[:-1], strict=True)]
-        return CascadeBase(self.model, self.x, [*inner, twisted_top(self.twists[-1])])
+        *twists, top = [known.cut(MIN_INFORMATION) for known in self.twists]
+        inner = [twisted(slope, known) for slope, known in zip(self.slopes, twists, strict=True)]
+        return CascadeBase(self.model, self.x, [*inner, twisted_top(top)])
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,13 @@ class Fit:
         force_precision: of Jacobians and forces ("highest", "medium" or "bfloat16").
     """
 
-    rank: int = 96
+    rank: int = 160
     n_slopes: int = 64
-    n_states: int = 4
+    n_states: int = 2
     n_rounds: int = 1
-    n_centrings: int = 2
+    n_centrings: int = 4
     n_draws: int = 32
+    damping: float = 0.5
     n_moves: int = 10
     n_steps: int = 4
     force_precision: str = "bfloat16"
@@ -74,11 +77,11 @@ class Fit:
         """A base of these points."""
         with layers("highest", x.device):  # keeps copies of the weights until the end
             copies = x.repeat(self.n_states, 1)
-            fit = self._linearised(model, x, corrupt(copies, model.corruption_std, generator=generator), generator)
+            states = corrupt(copies, model.corruption_std, generator=generator)
+            fit = self._improved(self._linearised(model, x, states, generator), generator)
             for _ in range(self.n_rounds):
-                fit = self._linearised(model, x, self._moved(fit.base(), generator), generator)
-            for _ in range(self.n_centrings):
-                fit = self._centred(fit, generator)
+                states = self._moved(fit.base(), generator)
+                fit = self._improved(self._linearised(model, x, states, generator), generator)
         return fit.base()
 
     def decoder(self, model: Decoder, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> DecoderBase:
@@ -108,6 +111,13 @@ class Fit:
         information, basis = torch.linalg.eigh(0.5 * (curvature + curvature.mT))
         known = Twist(basis, information.clamp(min=0.0), torch.einsum("ndr,nd->nr", basis, linear))
         return DecoderBase(model, x, twisted_top(known))
+
+    def _improved(self, fit: "Linearised", generator: torch.Generator) -> "Linearised":
+        best = fit
+        for _ in range(self.n_centrings):
+            fit = self._centred(fit, generator)
+            best = self._better(best, fit, generator)
+        return best
 
     def _linearised(
         self, model: Cascade, x: Tensor, states: Float[Tensor, "k rows dim"], generator: torch.Generator
@@ -178,7 +188,8 @@ class Fit:
                     pull = pull / model.reconstruction_std[level - 1].to(x.dtype)
             (pulled,) = torch.autograd.grad(x_hat, h, pull)
             gradient = average(units.pulled_back(level, pulled))
-            twists.append(old.through(average(units.to_units(level, h.detach())), gradient))
+            new = old.through(average(units.to_units(level, h.detach())), gradient)
+            twists.append(replace(old, shift=torch.lerp(old.shift, new.shift, self.damping)))
         slopes: list[Slope] = []
         z = base.draw_white(self.n_draws, generator=generator)
         with torch.no_grad(), layers(self.force_precision, x.device):
@@ -189,6 +200,16 @@ class Fit:
                 slopes.insert(0, replace(fit.slopes[level - 1], value=value, center=average(u)))
                 u = twisted(slopes[0], twists[level - 1]).draw(z[level - 1], u)
         return Linearised(model, x, slopes, twists)
+
+    def _better(self, old: "Linearised", new: "Linearised", generator: torch.Generator) -> "Linearised":
+        """Of every point the one whose bound, the mean of -phi over draws, is higher."""
+        bases = old.base(), new.base()
+        z = bases[0].draw_white(self.n_draws, generator=generator)
+        with torch.no_grad():
+            before, after = (_average(base.potential(z, self.force_precision), len(old.x)) for base in bases)
+        choose = partial(_better_rows, after < before)
+        slopes = [choose(a, b) for a, b in zip(new.slopes, old.slopes, strict=True)]
+        return Linearised(old.model, old.x, slopes, [choose(a, b) for a, b in zip(new.twists, old.twists, strict=True)])
 
     def _pull_back(self, model: Cascade, h: Tensor, level: int, factor: Tensor) -> tuple[Tensor, Tensor]:
         """r(h), and factor J at every row: (rows, dim) and (rows, m, dim)."""
@@ -227,6 +248,15 @@ class Fit:
             log_angle = (log_angle + MOVE_GAIN * (accepted - MOVE_ACCEPTANCE)).clamp(max=0.0)
         with torch.no_grad():
             return base.latents(state.z)
+
+
+def _better_rows(better: Bool[Tensor, "n"], new: Any, old: Any) -> Any:
+    """Points of `new` where it is better, and of `old` elsewhere, of two records of tensors."""
+    chosen = {}
+    for field in fields(new):
+        a, b = getattr(new, field.name), getattr(old, field.name)
+        chosen[field.name] = torch.where(better.reshape(-1, *[1] * (a.dim() - 1)), a, b)
+    return type(new)(**chosen)
 
 
 def _average(values: Float[Tensor, "rows *shape"], n: int) -> Float[Tensor, "n *shape"]:

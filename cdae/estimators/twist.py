@@ -60,6 +60,11 @@ class Twist:
         along_u, along_gradient = (torch.einsum("ndr,nd->nr", self.basis, t) for t in (u, gradient))
         return replace(self, shift=along_gradient + self.information * along_u)
 
+    def cut(self, least: float) -> "Twist":
+        """Without the directions in which no point has this much information; they are sorted by it."""
+        n_kept = max(1, int((self.information > least).any(0).sum()))
+        return Twist(self.basis[:, :, -n_kept:], self.information[:, -n_kept:], self.shift[:, -n_kept:])
+
     def passed_on(self) -> tuple[Float[Tensor, "n rank dim"], Float[Tensor, "n rank"]]:
         """F and a of the likelihood of y, log f(y) = a . F y - 1/2 |F y|^2."""
         information = self.information.clamp(min=torch.finfo(self.information.dtype).tiny ** 0.5)
