@@ -28,7 +28,6 @@ from cdae.estimators.whitened import Base, CascadeBase, DecoderBase, Units
 from cdae.interfaces import Cascade, Decoder, Weighted
 
 POINTS_AT_ONCE = 4  # whose Jacobians are held together
-MIN_INFORMATION = 0.02  # of a direction that is kept, for some point
 MOVE_ACCEPTANCE = 0.7
 MOVE_GAIN = 1.0  # of log angle per unit of acceptance, each chain on its own
 FIRST_ANGLE = 0.1
@@ -43,8 +42,8 @@ class Linearised:
     slopes: list[Slope]
     twists: list[Twist]
 
-    def base(self) -> CascadeBase:
-        *twists, top = [known.cut(MIN_INFORMATION) for known in self.twists]
+    def base(self, min_information: float) -> CascadeBase:
+        *twists, top = [known.cut(min_information) for known in self.twists]
         inner = [twisted(slope, known) for slope, known in zip(self.slopes, twists, strict=True)]
         return CascadeBase(self.model, self.x, [*inner, twisted_top(top)])
 
@@ -54,22 +53,28 @@ class Fit:
     """How bases are fitted.
 
     Attributes:
-        rank: directions kept at every level.
+        rank: directions that may be kept at every level.
+        min_information: of a direction that is kept; 1 is what the state above knows.
+        n_slopes: directions of the state above that the mean of a state moves with.
         n_states: where the network is linearised, per point and level.
         n_rounds: of moves and a new linearisation.
         n_moves: of each state, per round.
+        n_centrings: after each linearisation, of shifts and means.
+        n_draws: of the base, that a centring averages over.
+        damping: share of the old shifts that a centring replaces.
         n_steps: rotations of a move.
         force_precision: of Jacobians and forces ("highest", "medium" or "bfloat16").
     """
 
     rank: int = 160
+    min_information: float = 0.02
     n_slopes: int = 64
-    n_states: int = 2
+    n_states: int = 4
     n_rounds: int = 1
     n_centrings: int = 4
     n_draws: int = 32
     damping: float = 0.5
-    n_moves: int = 10
+    n_moves: int = 20
     n_steps: int = 4
     force_precision: str = "bfloat16"
 
@@ -80,9 +85,9 @@ class Fit:
             states = corrupt(copies, model.corruption_std, generator=generator)
             fit = self._improved(self._linearised(model, x, states, generator), generator)
             for _ in range(self.n_rounds):
-                states = self._moved(fit.base(), generator)
+                states = self._moved(fit.base(self.min_information), generator)
                 fit = self._improved(self._linearised(model, x, states, generator), generator)
-        return fit.base()
+        return fit.base(self.min_information)
 
     def decoder(self, model: Decoder, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> DecoderBase:
         """A base of these points, from the model's own inference where it has one, and else from the prior."""
@@ -170,7 +175,7 @@ class Fit:
 
     def _centred(self, fit: "Linearised", generator: torch.Generator) -> "Linearised":
         """The same slopes and information, with shifts and means that are averages over many draws of the base."""
-        model, x, units, n, base = fit.model, fit.x, Units(fit.model), len(fit.x), fit.base()
+        model, x, units, n, base = fit.model, fit.x, Units(fit.model), len(fit.x), fit.base(self.min_information)
         average = partial(_average, n=n)
         with torch.no_grad():
             latents = base.latents(base.draw_white(self.n_draws, generator=generator))
@@ -203,7 +208,7 @@ class Fit:
 
     def _better(self, old: "Linearised", new: "Linearised", generator: torch.Generator) -> "Linearised":
         """Of every point the one whose bound, the mean of -phi over draws, is higher."""
-        bases = old.base(), new.base()
+        bases = old.base(self.min_information), new.base(self.min_information)
         z = bases[0].draw_white(self.n_draws, generator=generator)
         with torch.no_grad():
             before, after = (_average(base.potential(z, self.force_precision), len(old.x)) for base in bases)
