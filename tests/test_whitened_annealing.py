@@ -14,7 +14,7 @@ from cdae.corruption import NoiseSchedule
 from cdae.estimators import annealing, conditional, course, whitened, whitened_annealing
 from cdae.estimators.conditional import Slope, twisted, twisted_top
 from cdae.estimators.course import Course
-from cdae.estimators.gaussian_base import Fit
+from cdae.estimators.gaussian_base import ENCODER_WIDENING, Fit, encoder_base
 from cdae.estimators.proposals import log_joint
 from cdae.estimators.sandwich import WhitenedAnnealing
 from cdae.estimators.twist import Twist
@@ -177,13 +177,32 @@ def test_the_base_of_a_linear_cascade_is_its_posterior(prior, reconstruction):
         np.testing.assert_allclose(back, -exact, atol=1e-9)
 
 
-def test_the_base_of_a_linear_decoder_is_its_posterior():
-    model, weights, bias = linear_decoder(dim=30, latent_dim=5, std=0.5)
-    x, z = model.simulate(7, generator=seeded(8))
-    exact = factor_model.log_prob(x.numpy(), weights, bias, 0.5)
-    there, back = both_ways(FIT.decoder(model, x, generator=seeded(9)), z, constant_course(0.4), 2)
-    np.testing.assert_allclose(there, exact, atol=1e-8)
-    np.testing.assert_allclose(back, -exact, atol=1e-8)
+def test_weights_from_the_encoder_average_to_the_density_of_a_linear_decoder():
+    """Both directions, from an encoder that knows nothing of the decoder."""
+    model, weights, bias = linear_decoder(dim=6, latent_dim=2, std=1.5)
+    x, z = model.simulate(4_000, generator=seeded(8))
+    exact = factor_model.log_prob(x.numpy(), weights, bias, 1.5)
+    there, back = both_ways(encoder_base(model, x, generator=seeded(9)), z, constant_course(0.4, 4), 30)
+    assert_unbiased(np.exp(there - exact), np.exp(back + exact))
+
+
+def test_a_decoder_without_an_encoder_starts_from_its_prior():
+    model, *_ = linear_decoder(dim=6, latent_dim=2, std=1.0)
+
+    class DecoderAlone:
+        latent_dim, log_likelihood = 2, staticmethod(model.log_likelihood)
+
+    assert encoder_base(DecoderAlone(), torch.zeros(3, 6), generator=seeded(9)).conditional is None
+
+
+def test_the_base_of_an_encoder_has_its_moments_widened():
+    model, *_ = linear_decoder(dim=6, latent_dim=2, std=1.0)
+    x, _ = model.simulate(3, generator=seeded(8))
+    mean, std = model.encode(x)
+    base = encoder_base(model, x, generator=seeded(9))
+    zero, one = torch.zeros(3, 2, dtype=torch.float64), torch.ones(3, 2, dtype=torch.float64)
+    torch.testing.assert_close(base.latents(zero), mean, rtol=0.0, atol=0.4)
+    torch.testing.assert_close(base.latents(one) - base.latents(zero), ENCODER_WIDENING * std, rtol=0.2, atol=0.0)
 
 
 def test_the_prior_is_a_base_of_a_decoder():

@@ -6,7 +6,7 @@ information, and integrate x_i out: the likelihood of r(x_{i+1}). This is a Gaus
 The states are x_0 + c_i eps at first. Then chains from the base so made go a few moves towards the posterior, and
 where they end the network is linearised again.
 
-A decoder has one latent vector: the Hessian of its log likelihood takes the place of J^T F^T F J.
+A decoder has one latent vector, and often an inference model, whose Gaussian is its base.
 Nothing here sees the latents that a simulated x was made from, which is all that valid estimates ask for.
 """
 
@@ -22,7 +22,7 @@ from torch import Tensor
 from cdae.computing.precision import layers
 from cdae.corruption import corrupt
 from cdae.estimators import rotation, twist
-from cdae.estimators.conditional import Slope, twisted, twisted_top
+from cdae.estimators.conditional import Conditional, Slope, twisted, twisted_top
 from cdae.estimators.twist import Twist
 from cdae.estimators.whitened import Base, CascadeBase, DecoderBase, Units
 from cdae.interfaces import Cascade, Decoder, Weighted
@@ -31,6 +31,8 @@ POINTS_AT_ONCE = 4  # whose Jacobians are held together
 MOVE_ACCEPTANCE = 0.7
 MOVE_GAIN = 1.0  # of log angle per unit of acceptance, each chain on its own
 FIRST_ANGLE = 0.1
+ENCODER_DRAWS = 256
+ENCODER_WIDENING = 1.2
 
 
 @dataclass(frozen=True)
@@ -88,34 +90,6 @@ class Fit:
                 states = self._moved(fit.base(self.min_information), generator)
                 fit = self._improved(self._linearised(model, x, states, generator), generator)
         return fit.base(self.min_information)
-
-    def decoder(self, model: Decoder, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> DecoderBase:
-        """A base of these points, from the model's own inference where it has one, and else from the prior."""
-        with layers("highest", x.device):
-            if isinstance(model, Weighted):
-                states = model.infer(x.repeat(self.n_states, 1), generator=generator).detach()
-            else:
-                states = self._moved(DecoderBase(model, x, None), generator)
-            base = self._expanded(model, x, states)
-            for _ in range(self.n_rounds):
-                base = self._expanded(model, x, self._moved(base, generator))
-        return base
-
-    def _expanded(self, model: Decoder, x: Tensor, states: Float[Tensor, "rows latent"]) -> DecoderBase:
-        """The second-order expansion of the log likelihood, averaged over the states of a point."""
-        z = states.detach().requires_grad_()
-        dim = z.shape[1]
-        with torch.enable_grad():
-            log_likelihood = model.log_likelihood(x.repeat(self.n_states, 1), z).sum()
-            (gradient,) = torch.autograd.grad(log_likelihood, z, create_graph=True)
-            directions = torch.eye(dim, dtype=z.dtype, device=z.device)[:, None].expand(-1, len(z), -1)
-            (hessian,) = torch.autograd.grad(gradient, z, directions, is_grads_batched=True)
-        curvature = -hessian.transpose(0, 1)
-        linear = gradient.detach() + torch.einsum("brd,bd->br", curvature, states)
-        curvature, linear = (t.reshape(self.n_states, len(x), *t.shape[1:]).mean(0) for t in (curvature, linear))
-        information, basis = torch.linalg.eigh(0.5 * (curvature + curvature.mT))
-        known = Twist(basis, information.clamp(min=0.0), torch.einsum("ndr,nd->nr", basis, linear))
-        return DecoderBase(model, x, twisted_top(known))
 
     def _improved(self, fit: "Linearised", generator: torch.Generator) -> "Linearised":
         best = fit
@@ -267,6 +241,22 @@ def _better_rows(better: Bool[Tensor, "n"], new: Any, old: Any) -> Any:
 def _average(values: Float[Tensor, "rows *shape"], n: int) -> Float[Tensor, "n *shape"]:
     """Over the copies of n points."""
     return values.reshape(-1, n, *values.shape[1:]).mean(0)
+
+
+def encoder_base(model: Decoder, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> DecoderBase:
+    """The Gaussian that a decoder's own inference model draws from, widened; without one, the prior.
+
+    Its means and standard deviations are estimated from draws.
+    """
+    if not isinstance(model, Weighted):
+        return DecoderBase(model, x, None)
+    with torch.no_grad():
+        draws = model.infer(x.repeat(ENCODER_DRAWS, 1), generator=generator).reshape(ENCODER_DRAWS, len(x), -1)
+    identity = torch.eye(model.latent_dim, dtype=x.dtype, device=x.device).expand(len(x), -1, -1)
+    mean, widths = draws.mean(0), ENCODER_WIDENING * draws.std(0)
+    return DecoderBase(
+        model, x, Conditional(mean, torch.zeros_like(mean), identity[:, :, :0], identity, identity, widths)
+    )
 
 
 def _joined(parts: tuple[Any, ...]) -> Any:
