@@ -14,7 +14,7 @@ from cdae.corruption import NoiseSchedule
 from cdae.estimators import annealing, conditional, course, whitened, whitened_annealing
 from cdae.estimators.conditional import Slope, twisted, twisted_top
 from cdae.estimators.course import Course
-from cdae.estimators.gaussian_base import ENCODER_WIDENING, Fit, encoder_base
+from cdae.estimators.gaussian_base import ENCODER_WIDENING, CascadeFit, DecoderFit
 from cdae.estimators.proposals import log_joint
 from cdae.estimators.sandwich import WhitenedAnnealing
 from cdae.estimators.twist import Twist
@@ -25,7 +25,8 @@ from tests.annealing_helpers import assert_mean_above, assert_unbiased, linear_d
 from tests.helpers import linear_cascade, seeded
 from tests.oracles import factor_model, scalar_cascade
 
-FIT = Fit(rank=8, min_information=0.0, n_slopes=8, n_moves=3, n_centrings=1, n_draws=8, force_precision="highest")
+SMALL = {"rank": 8, "min_information": 0.0, "n_slopes": 8, "n_moves": 3, "n_centrings": 1, "n_draws": 8}
+fit = partial(CascadeFit, **SMALL, force_precision="highest")
 
 
 LARGEST = 50.0  # log weight of a mutant
@@ -169,7 +170,7 @@ def test_the_base_of_a_linear_cascade_is_its_posterior(prior, reconstruction):
     """phi = -log p(x) wherever z is: the weights have no variance, annealed or not."""
     model, oracle = linear_cascade(1, dim=6, n_levels=4, reconstruction=reconstruction, prior=prior)
     x, latents = model.simulate(7, generator=seeded(6))
-    base = FIT.cascade(model, x, generator=seeded(7))
+    base = fit(model)(x, generator=seeded(7))
     exact = oracle.log_prob(x.numpy())
     for n_distributions in (1, 3):
         there, back = both_ways(base, latents, constant_course(0.4), n_distributions)
@@ -182,7 +183,7 @@ def test_weights_from_the_encoder_average_to_the_density_of_a_linear_decoder():
     model, weights, bias = linear_decoder(dim=6, latent_dim=2, std=1.5)
     x, z = model.simulate(4_000, generator=seeded(8))
     exact = factor_model.log_prob(x.numpy(), weights, bias, 1.5)
-    there, back = both_ways(encoder_base(model, x, generator=seeded(9)), z, constant_course(0.4, 4), 30)
+    there, back = both_ways(DecoderFit(model)(x, generator=seeded(9)), z, constant_course(0.4, 4), 30)
     assert_unbiased(np.exp(there - exact), np.exp(back + exact))
 
 
@@ -192,14 +193,14 @@ def test_a_decoder_without_an_encoder_starts_from_its_prior():
     class DecoderAlone:
         latent_dim, log_likelihood = 2, staticmethod(model.log_likelihood)
 
-    assert encoder_base(DecoderAlone(), torch.zeros(3, 6), generator=seeded(9)).conditional is None
+    assert DecoderFit(DecoderAlone())(torch.zeros(3, 6), generator=seeded(9)).conditional is None
 
 
 def test_the_base_of_an_encoder_has_its_moments_widened():
     model, *_ = linear_decoder(dim=6, latent_dim=2, std=1.0)
     x, _ = model.simulate(3, generator=seeded(8))
     mean, std = model.encode(x)
-    base = encoder_base(model, x, generator=seeded(9))
+    base = DecoderFit(model)(x, generator=seeded(9))
     zero, one = torch.zeros(3, 2, dtype=torch.float64), torch.ones(3, 2, dtype=torch.float64)
     torch.testing.assert_close(base.latents(zero), mean, rtol=0.0, atol=0.4)
     torch.testing.assert_close(base.latents(one) - base.latents(zero), ENCODER_WIDENING * std, rtol=0.2, atol=0.0)
@@ -234,7 +235,7 @@ def test_whitening_is_the_inverse_of_the_base():
     """For several chains of every point, which keep to their points' own base."""
     model, _ = linear_cascade(2, dim=6, n_levels=3, prior="full")
     x, _ = model.simulate(4, generator=seeded(12))
-    base = replace(FIT, rank=3, n_slopes=2).cascade(model, x, generator=seeded(13))
+    base = replace(fit(model), rank=3, n_slopes=2)(x, generator=seeded(13))
     z = base.draw_white(5, generator=seeded(14))
     assert z.shape == (3, 20, 6)
     torch.testing.assert_close(base.whiten(base.latents(z)), z, rtol=0.0, atol=1e-10)
@@ -249,8 +250,7 @@ def test_both_sides_meet_at_the_exact_density_in_any_chunks(monkeypatch):
     monkeypatch.setattr("cdae.estimators.sandwich.BASE_POINTS", 3)
     model, oracle = linear_cascade(3, dim=4, n_levels=3)
     x, latents = model.simulate(7, generator=seeded(15))
-    fit = partial(FIT.cascade, model)
-    estimator = WhitenedAnnealing(fit, constant_course(0.4), n_distributions=3, n_chains=2)
+    estimator = WhitenedAnnealing(fit(model), constant_course(0.4), n_distributions=3, n_chains=2)
     lower = estimator.log_weights(x, generator=seeded(16))
     assert lower.shape == (2, 7)
     exact = oracle.log_prob(x.numpy())
@@ -295,13 +295,65 @@ def test_a_pilot_measures_the_length_and_tunes_the_angles():
         def potential(self, z, precision="highest"):
             return -(z @ mean) + 0.5 * mean @ mean
 
-    flown = course.pilot(
-        Shifted(torch.zeros(50, 2).double()),
-        n_chains=8,
-        n_steps=4,
-        force_precision="highest",
-        generator=seeded(18),
-        progress=quiet,
-    )
+    base, settings = Shifted(torch.zeros(50, 2).double()), {"n_steps": 4, "force_precision": "highest"}
+    flown = course.pilot(base, n_chains=8, **settings, generator=seeded(18), progress=quiet)
     assert flown.lengths[-1].item() == pytest.approx(5.0, rel=0.1)
     assert flown.acceptance.min() > 0.999 and (flown.angles <= 0.5 * math.pi / 4 + 1e-12).all()
+    with pytest.raises(ValueError, match="n_chains: got 1, expected at least 2"):
+        course.pilot(base, n_chains=1, **settings, generator=seeded(18), progress=quiet)
+
+
+def test_a_pilot_on_an_exact_base_and_its_course_are_usable():
+    """phi does not vary at all."""
+    model, oracle = linear_cascade(4, dim=3, n_levels=2)
+    x, latents = model.simulate(5, generator=seeded(19))
+    base = fit(model)(x, generator=seeded(20))
+    flown = course.pilot(base, n_chains=2, n_steps=2, force_precision="highest", generator=seeded(21), progress=quiet)
+    there, back = both_ways(base, latents, flown, 4)
+    np.testing.assert_allclose(there, oracle.log_prob(x.numpy()), atol=1e-9)
+    np.testing.assert_allclose(back, -there, atol=1e-9)
+
+
+def test_a_pilot_tunes_the_angle_to_its_acceptance_rate():
+    _, x, _, _ = curved(40)
+    sharp = CDAE(
+        Curved(),
+        NoiseSchedule((0.0, 0.3, 0.7, 1.5)),
+        data_mean=torch.zeros(1).double(),
+        data_std=torch.ones(1).double(),
+    )
+    sharp.reconstruction_std.copy_(torch.tensor([0.02, 0.5, 0.9]))
+    base = mild_base(sharp, x)
+    flown = course.pilot(base, n_chains=8, n_steps=4, force_precision="highest", generator=seeded(22), progress=quiet)
+    assert flown.acceptance[-1].item() == pytest.approx(course.ACCEPTANCE, abs=0.08)
+    assert flown.angles[-1] < 0.3 * course.LARGEST_TURN / 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"betas": [0.0, 1.0, 0.5]}, "betas"),
+        ({"lengths": [0.0, 2.0, 1.0]}, "lengths"),
+        ({"lengths": [1.0, 2.0, 3.0]}, "lengths"),
+        ({"angles": [0.1, 0.0, 0.1]}, "angles"),
+        ({"angles": [0.1, math.nan, 0.1]}, "angles"),
+        ({"n_steps": 0}, "n_steps: got 0"),
+    ],
+)
+def test_a_course_that_cannot_be_flown_is_refused(change, message):
+    values = {"betas": [0.0, 0.5, 1.0], "lengths": [0.0, 1.0, 2.0], "angles": [0.1] * 3, "acceptance": [0.7] * 3}
+    arrays = {name: torch.tensor(change.get(name, value), dtype=torch.float64) for name, value in values.items()}
+    with pytest.raises(ValueError, match=message):
+        Course(**arrays, n_steps=change.get("n_steps", 4), force_precision="highest")
+
+
+def test_runs_without_distributions_or_chains_are_refused():
+    model, x, latents, _ = curved(3)
+    base, path = mild_base(model, x), constant_course(0.4)
+    rest = {"generator": seeded(0), "progress": quiet}
+    for n_distributions, n_chains, message in ((0, 1, "n_distributions: got 0"), (1, 0, "n_chains: got 0")):
+        sizes = {"n_distributions": n_distributions, "n_chains": n_chains}
+        with pytest.raises(ValueError, match=message):
+            whitened_annealing.log_weights(base, path, **sizes, **rest)
+        with pytest.raises(ValueError, match=message):
+            whitened_annealing.reverse_log_weights(base, latents, path, **sizes, **rest)

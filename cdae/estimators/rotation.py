@@ -2,17 +2,16 @@
 
     pi_beta(z) ~ N(z; 0, I) exp(-beta phi(z))
 
-Positions and momenta rotate into one another, z cos delta + v sin delta, which is the exact motion under the Gaussian, and
-between the rotations phi kicks the momentum by -2 tan(delta / 2) beta grad phi, half of that first and last. For a phi that is
-linear this is the exact motion (up to its speed), however many dimensions there are. The end is accepted with
-probability min(1, exp(energy before - energy after)), which leaves pi_beta invariant (A. Beskos et al., "Hybrid Monte
-Carlo on Hilbert spaces", 2011). Forces may have a reduced precision, as in `hamiltonian`; energies never.
+Positions and momenta rotate into one another, z cos delta + v sin delta, which is the exact motion under the Gaussian.
+Between the rotations phi kicks the momentum by -2 tan(delta / 2) beta grad phi, half of that first and last. For a
+linear phi the motion is exact, in however many dimensions. The end is accepted with probability
+min(1, exp(energy before - energy after)), which leaves pi_beta invariant (A. Beskos et al., "Hybrid Monte Carlo on
+Hilbert spaces", 2011). Forces may have a reduced precision, as in `hamiltonian`; energies never.
 
 All chains are one batch, (*levels, rows, dim), a chain a row. Not here: the sequence of beta and the weights
 (`annealing`), phi (`whitened`), and the choice of delta (`course`).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 

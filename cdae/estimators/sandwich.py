@@ -164,7 +164,7 @@ class WhitenedAnnealing:
     Either side fits bases of its own, from x and random numbers alone: so neither knows the true latents.
 
     Attributes:
-        fit: (x, generator=) -> base of these points, such as `gaussian_base.Fit().cascade` of a model.
+        fit: (x, generator=) -> base of these points, a `gaussian_base.CascadeFit` or `DecoderFit`.
         course: of a pilot on other points with other random numbers.
         n_distributions: steps of beta from 0 to 1.
         n_chains: per point.
@@ -189,9 +189,7 @@ class WhitenedAnnealing:
         parts = []
         for part, truth in zip(x.split(BASE_POINTS), latents.split(BASE_POINTS, dim=-2), strict=True):
             base = self.fit(part, generator=generator)
-            run = whitened_annealing.reverse_log_weights(
-                base, truth, self.course, **self._size(), generator=generator
-            )
+            run = whitened_annealing.reverse_log_weights(base, truth, self.course, **self._size(), generator=generator)
             parts.append(annealing.upper_bound(run.log_weights))
         return torch.cat(parts)
 

@@ -51,7 +51,7 @@ class Base(Protocol):
 
 @dataclass(frozen=True)
 class Units:
-    """Every latent state of a cascade in units of its own transition: u = x_i / rho_i, at the top (x_k - mean) / std."""
+    """Latent states of a cascade in units of their own transition: x_i / rho_i, and at the top (x_k - mean) / std."""
 
     model: Cascade
 
@@ -62,6 +62,10 @@ class Units:
         if isinstance(prior, FullPrior):
             return whiten(x.double(), prior.mean, prior.factor).to(x.dtype)
         return (x - self.model.prior_mean.to(x.dtype)) / self.model.prior_std.to(x.dtype)
+
+    def below(self, level: int, x_hat: Float[Tensor, "rows dim"]) -> Float[Tensor, "rows dim"]:
+        """r(x_level) in the units of the state that it is the mean of; x_0 has none."""
+        return x_hat if level == 1 else self.to_units(level - 1, x_hat)
 
     def from_units(self, level: int, u: Float[Tensor, "rows dim"]) -> Float[Tensor, "rows dim"]:
         moved = self.scaled(level, u)

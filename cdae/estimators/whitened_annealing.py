@@ -2,9 +2,9 @@
 
     pi_beta(z) ~ N(z; 0, I) exp(-beta phi(z)),        log w = -sum_t (beta_t - beta_{t-1}) phi(z_{t-1})
 
-Forward from z ~ N(0, I), E[w] = p(x). Backward from the z of latents that x was generated from, E[w] = 1 / p(x). Both hold
-for any base that does not depend on those latents, nor on the random numbers of the run; each direction may have a
-base of its own. Not here: what is made of the weights (`annealing.lower_bound`, `annealing.upper_bound`).
+Forward from z ~ N(0, I), E[w] = p(x). Backward from the z of latents that x was generated from, E[w] = 1 / p(x). Both
+hold for any base that does not depend on those latents, nor on the random numbers of the run; each direction may have
+a base of its own. Not here: what is made of the weights (`annealing.lower_bound`, `annealing.upper_bound`).
 """
 
 from functools import partial
@@ -34,6 +34,7 @@ def log_weights(
     Raises:
         ValueError: if n_distributions or n_chains is less than 1.
     """
+    _check_chains(n_chains)
     z = base.draw_white(n_chains, generator=generator)
     return _anneal(base, z, course, course.betas_of(n_distributions), n_chains, generator, progress)
 
@@ -53,6 +54,7 @@ def reverse_log_weights(
     Raises:
         ValueError: if n_distributions or n_chains is less than 1.
     """
+    _check_chains(n_chains)
     with torch.no_grad():
         z = base.whiten(latents)
     z = z.repeat(*[1] * (z.dim() - 2), n_chains, 1)
@@ -79,3 +81,8 @@ def _anneal(
     with layers("highest", z.device):  # keeps reduced copies of the weights until the end
         state = rotation.evaluate(base.potential, z, precision)
         return anneal(state, move, betas, course.at(betas[1:-1]), n_chains=n_chains, progress=progress)
+
+
+def _check_chains(n_chains: int) -> None:
+    if n_chains < 1:
+        raise ValueError(f"n_chains: got {n_chains}, expected at least 1")
