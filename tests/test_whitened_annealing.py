@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from cdae.corruption import NoiseSchedule
-from cdae.estimators import annealing, conditional, course, whitened, whitened_annealing
+from cdae.denoiser import BlindDenoiser, DataScale, StdPredictor, mlp
+from cdae.estimators import annealing, conditional, course, rotation, whitened, whitened_annealing
 from cdae.estimators.conditional import Slope, twisted, twisted_top
 from cdae.estimators.course import Course
 from cdae.estimators.gaussian_base import ENCODER_WIDENING, CascadeFit, DecoderFit
@@ -357,3 +358,49 @@ def test_runs_without_distributions_or_chains_are_refused():
             whitened_annealing.log_weights(base, path, **sizes, **rest)
         with pytest.raises(ValueError, match=message):
             whitened_annealing.reverse_log_weights(base, latents, path, **sizes, **rest)
+
+
+# Networks, in float32
+
+
+def network_cascade(last_step: bool) -> tuple[CDAE, Tensor, Tensor]:
+    network, scale = mlp(16, [32], 16, generator=seeded(23)), DataScale(torch.zeros(16), 1.0, unit_interval=False)
+    std = StdPredictor(mlp(16, [32], 16, generator=seeded(24)), scale, 0.01) if last_step else None
+    schedule = NoiseSchedule((0.0, 0.5, 1.0, 2.0))
+    denoiser = BlindDenoiser(network, scale)
+    model = CDAE(denoiser, schedule, data_mean=torch.zeros(16), data_std=torch.ones(16), last_step=std)
+    return model, *model.simulate(6, generator=seeded(25))
+
+
+@pytest.mark.parametrize("last_step", [False, True], ids=["one-std", "predicted-std"])
+def test_a_network_has_a_base_near_its_posterior(last_step):
+    """Its bound is closer to the value that both sides agree on than that of the corruption, by far."""
+    model, x, latents = network_cascade(last_step)
+    estimator = WhitenedAnnealing(CascadeFit(model), constant_course(0.3, 4), n_distributions=30, n_chains=4)
+    lower = estimator.log_weights(x, generator=seeded(26))
+    upper = estimator.upper_bound(x, latents, generator=seeded(27))
+    assert lower.dtype == upper.dtype == torch.float64
+    value = annealing.lower_bound(lower)
+    torch.testing.assert_close(value, upper, rtol=0.0, atol=0.5)
+    base = CascadeFit(model)(x, generator=seeded(28))
+    with torch.no_grad():
+        phi = base.potential(base.draw_white(50, generator=seeded(29))).reshape(50, -1)
+        paper = model.bound_terms(x, model.infer(x, generator=seeded(30))).total
+    assert ((value + phi.mean(0)) < 0.2 * (value - paper)).all()
+
+
+def test_forces_in_bfloat16_are_close_to_those_in_float32():
+    model, x, _ = network_cascade(last_step=False)
+    base = CascadeFit(model)(x, generator=seeded(31))
+    z = base.draw_white(3, generator=seeded(32))
+    full, reduced = (rotation.evaluate(base.potential, z, precision) for precision in ("highest", "bfloat16"))
+    torch.testing.assert_close(full.phi, reduced.phi, rtol=0.0, atol=1e-9)  # energies are always in full
+    assert (full.gradient - reduced.gradient).norm() < 0.1 * full.gradient.norm()
+
+
+def test_results_depend_on_the_generator_alone():
+    model, x, latents = network_cascade(last_step=False)
+    estimator = WhitenedAnnealing(CascadeFit(model), constant_course(0.3, 2), n_distributions=3)
+    for run in (estimator.log_weights, partial(estimator.upper_bound, latents=latents)):
+        one, again, other = (run(x, generator=seeded(seed)) for seed in (33, 33, 34))
+        assert torch.equal(one, again) and not torch.equal(one, other)
