@@ -24,7 +24,7 @@ from cdae.estimators.whitened import Base
 
 ACCEPTANCE = 0.75
 FIRST_ANGLE = 0.05
-LARGEST_TURN = 0.5 * math.pi  # of a whole trajectory: position and momentum have changed places
+LARGEST_TURN = math.acos(0.0)  # of a whole trajectory: position and momentum have changed places
 TRIALS = 10  # trajectories at each beta; the first half also lets the chains follow from the beta before
 GAIN = 1.5  # of log angle per unit of acceptance
 LENGTH_OF_STEP = 1.0  # between the pilot's own betas
