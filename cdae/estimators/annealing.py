@@ -27,6 +27,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cdae.estimators import rotation
 from cdae.estimators.hamiltonian import State, evaluate, transition
 from cdae.estimators.paths import AnnealingPath
 from cdae.estimators.step_sizes import StepSizes, check_betas
@@ -199,8 +200,26 @@ def _anneal(
         path, x, n_leapfrog=steps.n_leapfrog, force_precision=steps.force_precision, generator=generator
     )
     state = evaluate(partial(path.log_densities, x), latents, steps.force_precision)
-    sizes = steps.at(betas[1:-1])
-    log_weight = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    return anneal(state, move, betas, steps.at(betas[1:-1]), n_chains=n_chains, progress=progress)
+
+
+def anneal(
+    state: State | rotation.State,
+    move: Callable[..., tuple[State | rotation.State, Tensor]],
+    betas: Float[Tensor, "betas"],
+    sizes: Float[Tensor, "transitions"],
+    *,
+    n_chains: int,
+    progress: Progress,
+) -> Annealed:
+    """Along betas in the order given, whatever the coordinates.
+
+    Args:
+        state: drawn at the first of the betas; row i belongs to point i mod n.
+        move: (state, beta=, step_size=) -> the next state and acceptance probabilities, leaving pi_beta invariant.
+        sizes: of the moves at all betas but the first and the last.
+    """
+    log_weight = torch.zeros_like(state.log_ratio)
     chain_acceptance, beta_acceptance = torch.zeros_like(log_weight), log_weight.new_zeros(len(sizes))
     for t, (before, beta) in enumerate(pairwise(betas.tolist())):
         log_weight = log_weight + (beta - before) * state.log_ratio

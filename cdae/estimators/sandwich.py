@@ -17,13 +17,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cdae.estimators import all_pairs, annealing, sequential
+from cdae.estimators import all_pairs, annealing, sequential, whitened_annealing
+from cdae.estimators.course import Course
 from cdae.estimators.paths import AnnealingPath
 from cdae.estimators.proposals import Proposal, draw_log_weights, log_joint, log_proposal
 from cdae.estimators.step_sizes import StepSizes
+from cdae.estimators.whitened import Base
 from cdae.gaussian import log_mean_exp
 from cdae.interfaces import Cascade, Weighted
 
+BASE_POINTS = 24  # whose bases are held together: up to 4 MB per point and level
 BLOCK_ROWS = 2_000  # rows (draws times examples) of a block; a constant, because draws depend on it
 
 
@@ -158,3 +161,43 @@ class Annealing:
             self.path, x, latents, self.betas, self.steps, n_chains=self.n_chains, generator=generator
         )
         return annealing.upper_bound(run.log_weights)
+
+
+@dataclass(frozen=True)
+class WhitenedAnnealing:
+    """Annealed importance sampling in coordinates that are fitted to each point, along the course of a pilot.
+
+    Either side fits bases of its own, from x and random numbers alone: so neither knows the true latents.
+
+    Attributes:
+        fit: (x, generator=) -> base of these points, a `gaussian_base.CascadeFit` or `DecoderFit`.
+        course: of a pilot on other points with other random numbers.
+        n_distributions: steps of beta from 0 to 1.
+        n_chains: per point.
+    """
+
+    fit: Callable[..., Base]
+    course: Course
+    n_distributions: int
+    n_chains: int = 1
+
+    def log_weights(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "rows n"]:
+        parts = []
+        for part in x.split(BASE_POINTS):
+            base = self.fit(part, generator=generator)
+            run = whitened_annealing.log_weights(base, self.course, **self._size(), generator=generator)
+            parts.append(run.log_weights)
+        return torch.cat(parts, 1)
+
+    def upper_bound(
+        self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator
+    ) -> Float[Tensor, "n"]:
+        parts = []
+        for part, truth in zip(x.split(BASE_POINTS), latents.split(BASE_POINTS, dim=-2), strict=True):
+            base = self.fit(part, generator=generator)
+            run = whitened_annealing.reverse_log_weights(base, truth, self.course, **self._size(), generator=generator)
+            parts.append(annealing.upper_bound(run.log_weights))
+        return torch.cat(parts)
+
+    def _size(self) -> dict[str, int]:
+        return {"n_distributions": self.n_distributions, "n_chains": self.n_chains}
