@@ -57,7 +57,9 @@ def test_the_readmes_example_runs(tmp_path):
 
 
 def test_the_readme_and_make_help_name_the_same_targets():
-    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     targets = {line.split()[0] for line in said.splitlines()}
     named = set(re.findall(r"`make ([a-z-]+)", (ROOT / "README.md").read_text()))
     named |= set(re.findall(r"^    make ([a-z-]+)", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
