@@ -16,13 +16,15 @@ from workflow.grid import cells as grid
 from workflow.grid import products
 from workflow.grid.provenance import Records, stale
 from workflow.grid.record import FAILED, NOT_RUN
-from workflow.jobs import training
+from workflow.jobs import evaluation, training
 from workflow.jobs.cell import CellJob
 from workflow.jobs.certification import Certification
 from workflow.jobs.evaluation import Evaluation
 from workflow.jobs.parts import Parts
+from workflow.jobs.process import job
 from workflow.jobs.training import train
 from workflow.tables import tabulation
+from workflow.tables.cells import read_snapshots
 from workflow.tables.verdict import judge
 
 ROOT = Path(__file__).parents[2]
@@ -106,7 +108,7 @@ def test_tables_figures_and_a_verdict_are_made_of_whatever_has_failed(run, tmp_p
     assert set(tables) == set(products.TABLES)
     tabulation.write(tmp_path / "tables", tables)
 
-    verdict = judge(paths["records"], paths["training"], paths["certificates"])
+    verdict = judge(paths["records"], paths["training"], paths["certificates"], [])
     assert bool(verdict.failures) == bool(failing)
     if verdict.failures:
         message = verdict.message(["--configfile", "my file.yaml"])
@@ -167,7 +169,7 @@ def test_a_cell_that_needs_too_much_memory_is_not_run_and_the_others_have_their_
     tables = tabulation.make(run.config, *sources, ROOT / "results/reference/published.csv")
     line = next(line for line in tables["summary.md"].splitlines() if line.startswith("| vae |"))
     assert "not run" in line and "failed" not in line
-    verdict = judge(paths["records"], paths["training"], paths["certificates"])
+    verdict = judge(paths["records"], paths["training"], paths["certificates"], [])
     assert all("needs more memory than there is (12 GiB)" in failure for failure in verdict.failures)
     assert verdict.failures and stale({at.evaluation(cell): {}, at.certification(cell): {}}) != []
 
@@ -181,3 +183,18 @@ def test_a_training_that_needs_too_much_memory_is_not_run(run, tmp_path, monkeyp
     record = read_record(files[-1])
     assert record["status"] == NOT_RUN and "needs more memory" in record["reason"]
     assert stale({str(files[-1]): {"code_sha256": "a"}}) == [str(files[-1])]
+
+
+def test_snapshots_that_need_too_much_memory_are_not_run(run, tmp_path, monkeypatch):
+    cell = next(cell for cell in run.cells if cell.kind == "cdae")
+    monkeypatch.setattr("workflow.jobs.evaluation.at_snapshots", out_of_memory)
+    record = tmp_path / "snapshots.json"
+    config = grid.evaluation_config(run.config, cell)
+    evaluation.run_at_snapshots(config, {"code_sha256": "a"}, run.data, tmp_path / "none", record)
+    assert read_record(record)["status"] == NOT_RUN and read_snapshots(record) == []
+    assert stale({str(record): {"code_sha256": "a"}}) == [str(record)]
+
+
+def test_a_job_without_enough_memory_ends_in_one_line(capsys):
+    with pytest.raises(SystemExit, match=r"error: it needs more memory than there is \(12 GiB\)"), job():
+        out_of_memory()

@@ -36,12 +36,12 @@ def cells(write):
 
 def test_a_run_without_failures_has_none(cells):
     evaluations, trainings = cells
-    assert judge(evaluations[:1], trainings[:1], []).failures == []
+    assert judge(evaluations[:1], trainings[:1], [], []).failures == []
 
 
 def test_of_a_cell_whose_training_failed_training_runs_again(cells):
     evaluations, trainings = cells
-    verdict = judge(*cells, [])
+    verdict = judge(*cells, [], [])
     assert verdict.retry == [evaluations[1], trainings[2]]
     assert verdict.failures == [
         f"{evaluations[1]}: parzen last step mean: failed: no",
@@ -56,14 +56,22 @@ def test_a_certificate_that_failed_is_one_too(cells, write):
         write(f"certificate-{i}.json", CertificationRecord(identity=Identity(**CELL), dim=2, rows=some).to_json())
         for i, some in enumerate(rows)
     ]
-    verdict = judge(evaluations[:1], trainings[:1], certificates)
+    verdict = judge(evaluations[:1], trainings[:1], certificates, [])
     assert verdict.retry == [certificates[0]] and len(verdict.failures) == 1
 
 
 def test_the_message_lists_what_failed_and_the_command_that_tries_it_again(cells):
-    message = judge(*cells, []).message(["--configfile", "config/my file.yaml"])
+    message = judge(*cells, [], []).message(["--configfile", "config/my file.yaml"])
     first, *failures, last = message.splitlines()
     assert first == "2 estimates failed; tables and figures show the rest:" and len(failures) == 2
     assert last.startswith("to retry: snakemake --cores all --configfile 'config/my file.yaml' --forcerun ")
-    assert last.endswith(" ".join(map(str, judge(*cells, []).retry)))
-    assert "--configfile" not in judge(*cells, []).message([])
+    assert last.endswith(" ".join(map(str, judge(*cells, [], []).retry)))
+    assert "--configfile" not in judge(*cells, [], []).message([])
+
+
+def test_snapshots_that_the_machine_could_not_evaluate_are_named_and_tried_again(cells, write):
+    evaluations, trainings = cells
+    good = write("good.json", {"status": "ok", "snapshots": []})
+    bad = write("bad.json", {"status": "not run", "reason": "it needs more memory", "snapshots": []})
+    verdict = judge(evaluations[:1], trainings[:1], [], [good, bad])
+    assert verdict.failures == [f"{bad}: snapshots: not run: it needs more memory"] and verdict.retry == [bad]

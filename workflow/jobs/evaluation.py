@@ -65,19 +65,31 @@ def run(
 
 
 def run_at_snapshots(config: dict[str, Any], hashes: dict[str, str], data: Path, snapshots: Path, record: Path) -> None:
-    """Evaluate the states that training kept on its way, and write their records.
+    """Evaluate the states that training kept on its way, and write their records, or why the machine could not.
 
     Random numbers are those of the finished model's evaluation, so differences along the way are paired.
     """
     use_one_thread_deterministically()
+    try:
+        facts: dict[str, Any] = {"status": OK, "snapshots": at_snapshots(CellJob(config), data, snapshots)}
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        traceback.print_exc()
+        facts = {"status": NOT_RUN, "reason": reason(error), "snapshots": []}
+    write_record(record, {**facts, **hashes})
+
+
+def at_snapshots(cell: CellJob, data: Path, snapshots: Path) -> list[dict[str, Any]]:
+    """The records of a model at its snapshots, as JSON, by increasing number of updates."""
     records = []
     for n_updates, state in checkpoint.load_snapshots(snapshots).items():
-        evaluation = Evaluation(CellJob(config), data)
+        evaluation = Evaluation(cell, data)
         model = evaluation.build()
         model.load_state_dict(state)
         evaluation.measure(model, [name for name in evaluation.estimators() if ESTIMATORS[name].on_snapshots])
         records.append(evaluation.record(n_updates=n_updates).to_json())
-    write_record(record, {"snapshots": records, **hashes})
+    return records
 
 
 class Evaluation:

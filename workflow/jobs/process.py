@@ -29,6 +29,10 @@ def job() -> Iterator[None]:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error}; free the disk or mend its rights, then run the same command again")
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        sys.exit(f"error: {reason(error)}")
     finally:
         gc.freeze()  # leaving would otherwise walk them once more: half a second per job
 

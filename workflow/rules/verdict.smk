@@ -3,6 +3,7 @@ rule verdict:
         records=[RECORDS.evaluation(cell) for cell in CELLS.values()],
         training=[RECORDS.training(cell) for cell in CELLS.values()],
         certificates=[RECORDS.certification(cell) for cell in with_certificates()],
+        snapshots=[RECORDS.snapshots(cell) for cell in with_snapshots()],
         made=[*tables(), *figures()],
     output:
         f"{RESULTS}/verdict.txt",
@@ -17,4 +18,5 @@ rule verdict:
         "check that no cell failed"
     shell:
         "python -m workflow.scripts.verdict --records {input.records:q} --training-records {input.training:q}"
-        " --certificates {input.certificates:q} --arguments {params.arguments:q} --output {output:q} > {log:q} 2>&1"
+        " --certificates {input.certificates:q} --snapshots {input.snapshots:q}"
+        " --arguments {params.arguments:q} --output {output:q} > {log:q} 2>&1"

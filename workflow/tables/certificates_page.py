@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from workflow.grid.record import OK
 from workflow.tables.estimators import CERTIFIED_NATS_PER_DIM
 from workflow.tables.identity import label
 from workflow.tables.markup import Section
@@ -38,7 +39,7 @@ def sections(certificates: pd.DataFrame) -> Iterator[Section]:
                 "Pareto k": or_blank(row["mean_pareto_k"]),
                 "Slope": or_blank(row["mean_slope"]),
                 "Variance ratio": or_blank(row["largest_variance_ratio"]),
-                "Claim": row["claim"] if row["status"] == "ok" else f"failed: {row['reason']}",
+                "Claim": row["claim"] if row["status"] == OK else f"{row['status']}: {row['reason']}",
             }
             for _, row in group.iterrows()
         ]

@@ -32,7 +32,9 @@ class Verdict:
         return f"{n} estimates failed; tables and figures show the rest:\n{lines}\nto retry: {command}"
 
 
-def judge(records: list[Path], training_records: list[Path], certificates: list[Path]) -> Verdict:
+def judge(
+    records: list[Path], training_records: list[Path], certificates: list[Path], snapshots: list[Path]
+) -> Verdict:
     """Read all records; of a cell whose training failed, training is what must run again.
 
     Args:
@@ -48,6 +50,11 @@ def judge(records: list[Path], training_records: list[Path], certificates: list[
         failed = failed_rows(certificate)
         failures += failed
         retry += [certificate] if failed else []
+    for path in snapshots:
+        record = read_record(path)
+        if record["status"] != OK:
+            failures.append(f"{path}: snapshots: {record['status']}: {record['reason']}")
+            retry.append(path)
     return Verdict(failures, retry)
 
 
