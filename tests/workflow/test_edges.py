@@ -1,6 +1,7 @@
 """The pipeline at its edges: damaged files, a lost memory of Snakemake, other folders, poor terminals, partial runs."""
 
 import os
+import resource
 import shutil
 import subprocess
 
@@ -107,3 +108,24 @@ def test_a_users_file_dated_in_the_future_is_taken_and_another_of_an_older_date_
     assert "prepare mine" not in project.run("-n", config=config).stdout
     save(1, 1_000_000_000)
     assert "prepare mine" in project.run("-n", config=config).stdout
+
+
+def test_a_model_that_does_not_fit_memory_is_a_row_and_the_other_models_have_their_tables(project):
+    def change(config):
+        vae = {**config["models"]["vae"], "hidden_sizes": [30_000, 30_000]}
+        keep_one_model("gaussian")(config)
+        config["models"]["big"] = vae
+
+    config = project.write_config("memory", change)
+    limit = 6_000_000_000  # bytes of address space: importing torch takes less, 30,000 x 30,000 weights do not fit
+    result = project.run(
+        "--cores", "1", config=config, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    )
+    output = result.stdout + result.stderr
+    assert result.returncode == 1 and "Traceback" not in output
+    assert "lower_bound: not run: it needs more memory than there is" in output
+    summary = (project.folder / "results/memory/tables/summary.md").read_text()
+    assert any(line.startswith("| big |") and "| not run |" in line for line in summary.splitlines())
+    assert (project.folder / "results/memory/figures/digits/samples.png").is_file()
+    planned = project.planned(config=config)
+    assert planned == ["evaluate big on digits, seed 0", "train big on digits, seed 0"]

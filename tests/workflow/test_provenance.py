@@ -13,7 +13,7 @@ from workflow.grid import code_hash
 from workflow.grid.cells import cells
 from workflow.grid.provenance import Provenance, contents_sha256, stale
 from workflow.grid.record import NOT_RUN
-from workflow.tables.tabulation import refuse_stale
+from workflow.tables.tabulation import refuse_foreign
 
 SMOKE = yaml.safe_load((Path(__file__).parents[2] / "config/smoke.yaml").read_text(encoding="utf-8"))
 
@@ -83,6 +83,7 @@ def test_what_the_machine_could_not_do_is_tried_again(config):
     path, hashes = next(iter(wanted.items()))
     write_record(path, {"status": NOT_RUN, **hashes})
     assert stale(wanted) == [path]
+    refuse_foreign(wanted)  # the tables are made, and say so
 
 
 def test_the_contents_of_a_users_file_decide_and_not_its_date(config, tmp_path):
@@ -123,10 +124,10 @@ def test_folders_of_the_machine_change_no_hash_of_a_table(config):
 
 def test_no_table_is_made_of_stale_records(config):
     wanted = finished(config)
-    refuse_stale(wanted)
+    refuse_foreign(wanted)
     config["models"]["vae"]["latent_dim"] = 3
     with pytest.raises(ValueError, match=r"snakemake --forcerun .*vae/0\.json"):
-        refuse_stale(Provenance(config).of_records())
+        refuse_foreign(Provenance(config).of_records())
 
 
 def test_every_cell_and_stage_has_a_record(config):

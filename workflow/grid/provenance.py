@@ -136,17 +136,24 @@ def contents_sha256(path: str | None) -> str | None:
 
 
 def stale(wanted: dict[str, Hashes]) -> list[str]:
-    """The records, of those that exist, that other code or another configuration made, or that cannot be read.
+    """The records, of those that exist, whose jobs must run again: `foreign` ones, and what the machine could not do.
 
     Args:
         wanted: the hashes that every record ought to have, by its path.
     """
-    return [path for path, hashes in wanted.items() if Path(path).is_file() and not _is_fresh(Path(path), hashes)]
+    strange = foreign(wanted)
+    existing = [path for path in wanted if path not in strange and Path(path).is_file()]
+    return strange + [path for path in existing if read_record(path).get("status") == NOT_RUN]
 
 
-def _is_fresh(path: Path, hashes: Hashes) -> bool:
+def foreign(wanted: dict[str, Hashes]) -> list[str]:
+    """The records, of those that exist, that other code or another configuration made, or that cannot be read."""
+    return [path for path, hashes in wanted.items() if Path(path).is_file() and not _is_of(Path(path), hashes)]
+
+
+def _is_of(path: Path, hashes: Hashes) -> bool:
     try:
         record = read_record(path)
     except DamagedFileError:
         return False
-    return all(record.get(name) == value for name, value in hashes.items()) and record.get("status") != NOT_RUN
+    return all(record.get(name) == value for name, value in hashes.items())

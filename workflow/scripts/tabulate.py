@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
     with job():
-        tabulation.refuse_stale(args.wanted)
+        tabulation.refuse_foreign(args.wanted)
         records = args.data, args.records, args.snapshots, args.certificates
         tabulation.write(args.output_dir, tabulation.make(args.config, *records, args.published))
         write_record(args.output_dir / "provenance.json", args.hashes)

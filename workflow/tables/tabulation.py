@@ -6,7 +6,7 @@ import pandas as pd
 
 from cdae.computing.files import read_record, write_text
 from workflow.grid.cells import Options
-from workflow.grid.provenance import Hashes, stale
+from workflow.grid.provenance import Hashes, foreign
 from workflow.grid.record import EvaluationRecord
 from workflow.tables import certificates_page, published, summary_page
 from workflow.tables.bound_terms import bound_terms
@@ -69,13 +69,13 @@ def make(
     }
 
 
-def refuse_stale(wanted: dict[str, Hashes]) -> None:
+def refuse_foreign(wanted: dict[str, Hashes]) -> None:
     """No table is made of results that other code or another configuration made.
 
     Raises:
         ValueError: with the paths of such records.
     """
-    if found := stale(wanted):
+    if found := foreign(wanted):
         raise ValueError(
             f"{len(found)} records were made by other code or another configuration, such as {found[0]}; to make them "
             f"again: snakemake --forcerun {' '.join(found)}"
