@@ -94,7 +94,7 @@ BELOW = {  # a folder of workflow -> what else of ours it may import
     "scripts": {"workflow.figures", "workflow.tables", "workflow.jobs", "workflow.grid", "cdae.computing"},
     "figures": {"workflow.tables", "workflow.grid", "cdae.computing"},
     "tables": {"workflow.grid", "cdae.computing", "cdae.units"},
-    "jobs": {"workflow.grid.record", "baselines", "cdae"},
+    "jobs": {"workflow.grid.record", "workflow.grid.certificate", "baselines", "cdae"},
     "grid": {"baselines.registry", "cdae.datasets.registry", "cdae.computing"},
 }
 WITHOUT = {  # a folder of workflow -> what importing all of it never loads

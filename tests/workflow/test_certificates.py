@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from tests.workflow.records import BOUND, CELL, certificate, certificate_table, evaluation_record, failed_certificate
-from workflow.grid.record import CertificateRow, CertificationRecord, EvaluationRow, Identity
+from workflow.grid.certificate import CertificateRow, CertificationRecord
+from workflow.grid.record import EvaluationRow, Identity
 from workflow.tables.cells import Certified, Evaluated
 from workflow.tables.certificates import COLUMNS, certificates, own_bounds, tightest
 

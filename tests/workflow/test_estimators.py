@@ -19,7 +19,8 @@ from cdae.estimators import catalogue
 from cdae.estimators.catalogue import ESTIMATORS
 from cdae.interfaces import Estimate
 from workflow.grid import schema as schema_module
-from workflow.grid.record import CertificateRow, EvaluationRow
+from workflow.grid.certificate import CertificateRow
+from workflow.grid.record import EvaluationRow
 from workflow.jobs.cell import CellJob
 from workflow.jobs.parts import Parts
 from workflow.jobs.trials import Trials

@@ -4,7 +4,8 @@ import pytest
 
 from tests.workflow.records import CELL, evaluation_record
 from workflow.grid.cells import portable, sha256
-from workflow.grid.record import CertificateRow, CertificationRecord, EvaluationRow, Identity, Row
+from workflow.grid.certificate import CertificateRow, CertificationRecord
+from workflow.grid.record import EvaluationRow, Identity, Row
 from workflow.tables.estimators import CARDS, Claim, claim, weakest
 from workflow.tables.protocol import card
 

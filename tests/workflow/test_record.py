@@ -7,15 +7,8 @@ import pytest
 
 from cdae.computing.files import read_record, write_record
 from tests.workflow.records import CELL, evaluation_record
-from workflow.grid.record import (
-    CertificateRow,
-    CertificationRecord,
-    EvaluationRecord,
-    EvaluationRow,
-    Identity,
-    Levels,
-    SeenExamples,
-)
+from workflow.grid.certificate import CertificateRow, CertificationRecord
+from workflow.grid.record import EvaluationRecord, EvaluationRow, Identity, Levels, SeenExamples
 
 ROW = EvaluationRow(
     estimator="parzen", variant="last step mean", status="failed", reason="no", n_importance_samples=3, n_points=7,

@@ -12,8 +12,8 @@ from tests.workflow.test_record import CERTIFICATION, EVALUATION
 from workflow.figures.drawers import DRAWERS
 from workflow.figures.material import load
 from workflow.grid import products
+from workflow.grid.certificate import CertificateRow, CertificationRecord
 from workflow.grid.products import COMMITTED_FIGURES, FIGURES, TABLES
-from workflow.grid.record import CertificateRow, CertificationRecord
 from workflow.tables import tabulation
 from workflow.tables.identity import read_csv
 

@@ -4,7 +4,8 @@ import pytest
 
 from cdae.computing.files import write_record
 from tests.workflow.records import BOUND, CELL, evaluation_record
-from workflow.grid.record import CertificateRow, CertificationRecord, EvaluationRow, Identity
+from workflow.grid.certificate import CertificateRow, CertificationRecord
+from workflow.grid.record import EvaluationRow, Identity
 from workflow.tables.verdict import judge
 
 BROKEN = EvaluationRow(estimator="parzen", variant="last step mean", status="failed", reason="no")

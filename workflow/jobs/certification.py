@@ -23,7 +23,8 @@ from cdae.data import load_evaluation_set
 from cdae.estimators.convergence import diagnostics, has_converged, pareto_k
 from cdae.gaussian import log_mean_exp
 from cdae.interfaces import Simulates
-from workflow.grid.record import FAILED, NOT_RUN, OK, CertificateRow, CertificationRecord
+from workflow.grid.certificate import CertificateRow, CertificationRecord
+from workflow.grid.record import FAILED, NOT_RUN, OK
 from workflow.jobs.cell import CellJob
 from workflow.jobs.parts import Arrays, Parts
 from workflow.jobs.process import (

@@ -7,7 +7,8 @@ import numpy as np
 
 from cdae.computing.arrays import read_npz
 from cdae.computing.files import read_record
-from workflow.grid.record import CertificationRecord, EvaluationRecord
+from workflow.grid.certificate import CertificationRecord
+from workflow.grid.record import EvaluationRecord
 
 Values = dict[str, np.ndarray]
 

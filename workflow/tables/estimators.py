@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from workflow.grid.record import OK, CertificateRow, Row
+from workflow.grid.certificate import CertificateRow
+from workflow.grid.record import OK, Row
 
 Settings = dict[str, Any]
 CERTIFIED_NATS_PER_DIM = 0.01  # a gap below it is called small

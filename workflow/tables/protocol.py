@@ -4,7 +4,8 @@ It stands beside every table, so that a number that is quoted can be quoted with
 """
 
 from workflow.grid.cells import Options, portable, sha256
-from workflow.grid.record import OK, CertificationRecord, EvaluationRecord
+from workflow.grid.certificate import CertificationRecord
+from workflow.grid.record import OK, EvaluationRecord
 from workflow.tables.estimators import CARDS, CERTIFIED_NATS_PER_DIM, Claim
 
 
