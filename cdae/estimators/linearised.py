@@ -122,7 +122,7 @@ class Linearisation:
         h = h.detach().requires_grad_()
         with torch.enable_grad(), layers(self.precision, h.device):
             x_hat = units.below(level, units.model.denoise_level(h, level))
-            (pulled,) = torch.autograd.grad(x_hat, h, rows.transpose(0, 1), is_grads_batched=True)
+            (pulled,) = torch.autograd.grad(x_hat, h, _batched(rows), is_grads_batched=True)
         return x_hat.detach(), units.pulled_back(level, pulled.transpose(0, 1))
 
     def _push(self, units: Units, level: int, h: Tensor, columns: Float[Tensor, "b dim m"]) -> Tensor:
@@ -132,13 +132,18 @@ class Linearisation:
             x_hat = units.below(level, units.model.denoise_level(h, level))
             anywhere = torch.zeros_like(x_hat, requires_grad=True)
             (pulled,) = torch.autograd.grad(x_hat, h, anywhere, create_graph=True)
-            (pushed,) = torch.autograd.grad(pulled, anywhere, directions.transpose(0, 1), is_grads_batched=True)
+            (pushed,) = torch.autograd.grad(pulled, anywhere, _batched(directions), is_grads_batched=True)
         return pushed.permute(1, 2, 0)
 
 
 def average(values: Float[Tensor, "rows *shape"], n: int) -> Float[Tensor, "n *shape"]:
     """Over the copies of n points."""
     return values.reshape(-1, n, *values.shape[1:]).mean(0)
+
+
+def _batched(rows: Float[Tensor, "b m dim"]) -> Float[Tensor, "m b dim"]:
+    """A batch of gradients, in one block of memory: a layer is then one product of matrices, at a third of the time."""
+    return rows.transpose(0, 1).contiguous()
 
 
 def _joined(parts: tuple[Any, ...]) -> Any:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cdae.estimators.two_sided import BothSides
 from cdae.gaussian import log_normal
 from cdae.interfaces import Cascade
 
@@ -22,7 +23,7 @@ BLOCK_ROWS = 500  # rows at a time of the matrix between two grids
 
 
 class Quadrature:
-    """The exact log density, as an estimator whose lower and upper bound are equal (`sandwich.TwoSided`).
+    """The exact log density, as an estimator whose lower and upper bound are equal (`two_sided.TwoSided`).
 
     Args:
         model: a cascade in one dimension.
@@ -42,9 +43,10 @@ class Quadrature:
         """Return log p(x) in nats, as one row; the generator is not used."""
         return log_density(self.model, x)[None]
 
-    def upper_bound(self, x: Float[Tensor, "n 1"], latents: Tensor, *, generator: torch.Generator) -> Tensor:
-        """Return log p(x) in nats; the latents and the generator are not used."""
-        return log_density(self.model, x)
+    def both_sides(self, x: Float[Tensor, "n 1"], latents: Tensor, *, generator: torch.Generator) -> BothSides:
+        """Return log p(x) in nats as either side; the latents and the generator are not used."""
+        log_p = log_density(self.model, x)
+        return BothSides(log_p[None], log_p)
 
 
 @torch.no_grad()

@@ -11,7 +11,6 @@ Not here: the estimators themselves (`importance`, `proposals`, `all_pairs`, `se
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -22,26 +21,13 @@ from cdae.estimators.course import Course
 from cdae.estimators.paths import AnnealingPath
 from cdae.estimators.proposals import Proposal, draw_log_weights, log_joint, log_proposal
 from cdae.estimators.step_sizes import StepSizes
+from cdae.estimators.two_sided import BothSides
 from cdae.estimators.whitened import Base
 from cdae.gaussian import log_mean_exp
 from cdae.interfaces import Cascade, Weighted
 
-BASE_POINTS = 24  # whose bases are held together: up to 4 MB per point and level
+BASE_POINTS = 25  # whose bases are held together: up to 4 MB per point and level
 BLOCK_ROWS = 2_000  # rows (draws times examples) of a block; a constant, because draws depend on it
-
-
-class TwoSided(Protocol):
-    """An estimator of log p(x) with a lower bound and, for data with known latents, an upper bound."""
-
-    def log_weights(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "rows n"]:
-        """Return independent log weights in nats, with E[w] = p(x)."""
-        ...
-
-    def upper_bound(
-        self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator
-    ) -> Float[Tensor, "n"]:
-        """Return a stochastic upper bound on log p(x), in nats, for x that the model generated from these latents."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -66,13 +52,10 @@ class ImportanceSampling:
         return torch.cat([self.draw(x.repeat(rows, 1), generator).reshape(rows, -1) for rows in blocks])
 
     @torch.no_grad()
-    def upper_bound(
-        self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator
-    ) -> Float[Tensor, "n"]:
-        """Return the log of the average weight in nats, where the true latents replace the first draw."""
+    def both_sides(self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator) -> BothSides:
+        """Above is the log of the average weight where the true latents replace the first draw."""
         log_weights = self.log_weights(x, generator=generator)
-        log_weights[0] = self.at(x, latents)
-        return log_mean_exp(log_weights)
+        return BothSides(log_weights, log_mean_exp(torch.cat([self.at(x, latents)[None], log_weights[1:]])))
 
 
 def cascade_sampling(model: Cascade, proposal: Proposal, n_draws: int) -> ImportanceSampling:
@@ -113,13 +96,11 @@ class Repeated:
         """Return n_repeats log estimates of p(x) per example, in nats."""
         return self.estimate(x.repeat(self.n_repeats, 1), generator=generator).reshape(self.n_repeats, -1)
 
-    def upper_bound(
-        self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator
-    ) -> Float[Tensor, "n"]:
-        """Return the log of the average over repeats in nats, where the first repeat contains the true latents."""
+    def both_sides(self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator) -> BothSides:
+        """Above is the log of the average over repeats, where another one with the true latents replaces the first."""
         log_weights = self.log_weights(x, generator=generator)
-        log_weights[0] = self.estimate(x, true_latents=latents, generator=generator)
-        return log_mean_exp(log_weights)
+        with_truth = self.estimate(x, true_latents=latents, generator=generator)
+        return BothSides(log_weights, log_mean_exp(torch.cat([with_truth[None], log_weights[1:]])))
 
 
 def repeated_all_pairs(model: Cascade, proposal: Proposal, *, n_draws: int, n_repeats: int) -> Repeated:
@@ -153,21 +134,20 @@ class Annealing:
         run = annealing.log_weights(self.path, x, self.betas, self.steps, n_chains=self.n_chains, generator=generator)
         return run.log_weights
 
-    def upper_bound(
-        self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator
-    ) -> Float[Tensor, "n"]:
-        """Return the upper bound of n_chains reverse runs from the true latents, in nats."""
+    def both_sides(self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator) -> BothSides:
+        """Above are n_chains reverse runs from the true latents."""
+        log_weights = self.log_weights(x, generator=generator)
         run = annealing.reverse_log_weights(
             self.path, x, latents, self.betas, self.steps, n_chains=self.n_chains, generator=generator
         )
-        return annealing.upper_bound(run.log_weights)
+        return BothSides(log_weights, annealing.upper_bound(run.log_weights))
 
 
 @dataclass(frozen=True)
 class WhitenedAnnealing:
     """Annealed importance sampling in coordinates that are fitted to each point, along the course of a pilot.
 
-    Either side fits bases of its own, from x and random numbers alone: so neither knows the true latents.
+    Both sides go from and to one base, which is fitted with x and random numbers alone. It does not know the latents.
 
     Attributes:
         fit: (x, generator=) -> base of these points, a `gaussian_base.CascadeFit` or `DecoderFit`.
@@ -179,25 +159,31 @@ class WhitenedAnnealing:
     fit: Callable[..., Base]
     course: Course
     n_distributions: int
-    n_chains: int = 1
+    n_chains: int
 
     def log_weights(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "rows n"]:
-        parts = []
-        for part in x.split(BASE_POINTS):
-            base = self.fit(part, generator=generator)
-            run = whitened_annealing.log_weights(base, self.course, **self._size(), generator=generator)
-            parts.append(run.log_weights)
-        return torch.cat(parts, 1)
+        """Return the log weights of n_chains forward runs per example, in nats."""
+        bases = (self.fit(part, generator=generator) for part in x.tensor_split(_n_parts(x)))
+        return torch.cat([self._forward(base, generator) for base in bases], 1)
 
-    def upper_bound(
-        self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator
-    ) -> Float[Tensor, "n"]:
-        parts = []
-        for part, truth in zip(x.split(BASE_POINTS), latents.split(BASE_POINTS, dim=-2), strict=True):
+    def both_sides(self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator) -> BothSides:
+        """Above are n_chains reverse runs from the true latents."""
+        n, parts = _n_parts(x), []
+        for part, truth in zip(x.tensor_split(n), latents.tensor_split(n, dim=-2), strict=True):
             base = self.fit(part, generator=generator)
+            lower = self._forward(base, generator)
             run = whitened_annealing.reverse_log_weights(base, truth, self.course, **self._size(), generator=generator)
-            parts.append(annealing.upper_bound(run.log_weights))
-        return torch.cat(parts)
+            parts.append((lower, annealing.upper_bound(run.log_weights)))
+        lower, upper = zip(*parts, strict=True)
+        return BothSides(torch.cat(lower, 1), torch.cat(upper))
+
+    def _forward(self, base: Base, generator: torch.Generator) -> Float[Tensor, "rows n"]:
+        return whitened_annealing.log_weights(base, self.course, **self._size(), generator=generator).log_weights
 
     def _size(self) -> dict[str, int]:
         return {"n_distributions": self.n_distributions, "n_chains": self.n_chains}
+
+
+def _n_parts(x: Float[Tensor, "n dim"]) -> int:
+    """How many parts of about equal size keep to `BASE_POINTS`."""
+    return -(-len(x) // BASE_POINTS)

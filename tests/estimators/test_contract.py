@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from cdae.estimators import all_pairs, annealing, sandwich, sequential
+from cdae.estimators import all_pairs, annealing, sequential
+from cdae.estimators.two_sided import TwoSided
 from cdae.gaussian import log_mean_exp
 from cdae.model import CDAE
 from tests.estimators.two_sided import (
@@ -152,13 +153,13 @@ def test_a_sum_for_an_average_is_seen(name, monkeypatch):
 # The upper side, on simulated data: E[1 / estimate] = 1 / p(x)
 
 
-def upper_errors(estimator: sandwich.TwoSided, case: Known) -> np.ndarray:
+def upper_errors(estimator: TwoSided, case: Known) -> np.ndarray:
     """Upper estimate minus the exact value, in nats."""
     x, latents, exact = case.simulated(4_000)
-    return estimator.upper_bound(x, latents, generator=seeded(2)).numpy() - exact
+    return estimator.both_sides(x, latents, generator=seeded(2)).upper.numpy() - exact
 
 
-def assert_upper(estimator: sandwich.TwoSided, case: Known) -> None:
+def assert_upper(estimator: TwoSided, case: Known) -> None:
     """Above on average, by 5 standard errors, and the inverses average to the inverse density."""
     errors = upper_errors(estimator, case)
     inverse = np.exp(-errors)
@@ -167,7 +168,7 @@ def assert_upper(estimator: sandwich.TwoSided, case: Known) -> None:
     assert errors.mean() > 5.0 * errors.std() / math.sqrt(len(errors))
 
 
-def assert_not_the_inverse(estimator: sandwich.TwoSided, case: Known) -> None:
+def assert_not_the_inverse(estimator: TwoSided, case: Known) -> None:
     with pytest.raises(AssertionError):
         assert_mean(np.exp(-upper_errors(estimator, case)), 1.0)
 

@@ -26,7 +26,10 @@ def assert_follows_its_generator(name: str) -> None:
     """On both sides."""
     case = known(name)
     estimator, (x, latents) = make(name, case, 3, 2), case.model.simulate(5, generator=seeded(4))
-    for side in (estimator.log_weights, lambda x, generator: estimator.upper_bound(x, latents, generator=generator)):
+    for side in (
+        estimator.log_weights,
+        lambda x, generator: estimator.both_sides(x, latents, generator=generator).upper,
+    ):
         one, same, other = (side(x, generator=seeded(seed)) for seed in (5, 5, 6))
         assert torch.equal(one, same) and (one != other).all()
 
@@ -55,8 +58,8 @@ def assert_independent_of_the_other_examples(name: str, case: Known) -> None:
     for one, other in [
         (estimator.log_weights(x, generator=seeded(10)), estimator.log_weights(others, generator=seeded(10))),
         (
-            estimator.upper_bound(x, latents, generator=seeded(10)),
-            estimator.upper_bound(others, latents_of_others, generator=seeded(10)),
+            estimator.both_sides(x, latents, generator=seeded(10)).upper,
+            estimator.both_sides(others, latents_of_others, generator=seeded(10)).upper,
         ),
     ]:
         torch.testing.assert_close(one[..., 2], other[..., 2], rtol=1e-12, atol=1e-12)
@@ -230,4 +233,4 @@ def test_latents_that_do_not_fit_are_refused(name, change):
     case = known(name)
     x, latents = case.model.simulate(4, generator=seeded(15))
     with pytest.raises(ValueError, match=r"latents: got shape \(.*\), expected"):
-        make(name, case, 2).upper_bound(x, change(latents), generator=seeded(16))
+        make(name, case, 2).both_sides(x, change(latents), generator=seeded(16))

@@ -54,7 +54,7 @@ def test_both_sides_agree_and_other_dimensions_are_refused():
     model, _ = linear_cascade(0, 1, 2)
     exact = quadrature.Quadrature(model)
     x, latents = model.simulate(5, generator=seeded(0))
-    lower, upper = exact.log_weights(x, generator=seeded(1)), exact.upper_bound(x, latents, generator=seeded(1))
+    lower, upper = exact.log_weights(x, generator=seeded(1)), exact.both_sides(x, latents, generator=seeded(1)).upper
     assert lower.shape == (1, 5) and torch.equal(lower[0], upper)
     with pytest.raises(ValueError, match="got 2 dimensions, expected 1"):
         quadrature.Quadrature(linear_cascade(0, 2, 2)[0])

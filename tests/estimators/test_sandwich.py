@@ -14,6 +14,7 @@ from cdae.denoiser import DataScale
 from cdae.estimators import annealing, proposals, sandwich
 from cdae.estimators.convergence import has_converged, pareto_k
 from cdae.estimators.paths import CascadePath, PriorPath, linear_schedule
+from cdae.estimators.two_sided import TwoSided
 from cdae.gaussian import log_mean_exp
 from cdae.model import CDAE
 from cdae.objective import optimal_reconstruction_std
@@ -57,7 +58,7 @@ def fitted_cascade(
     return model, LinearGaussianCascade(matrix, bias, c, rho.numpy(), mean, model.prior_std.numpy(), top), xs
 
 
-def estimators(model: CDAE, xs: torch.Tensor) -> dict[str, sandwich.TwoSided]:
+def estimators(model: CDAE, xs: torch.Tensor) -> dict[str, TwoSided]:
     guided = proposals.fit_guided(model, lambda _: xs, n_updates=60, learning_rate=0.08, generator=seeded(1))
     inference_models = {name: make() for name, make in proposals.PROPOSALS.items()} | {"guided": guided}
     path, steps = CascadePath(model, guided), constant_steps(0.4, 3)
@@ -90,7 +91,7 @@ def errors_and_flag(case: Callable, name: str, *which) -> tuple[float, bool]:
     made, x, latents, exact = case(*which)
     estimator = made[name]
     log_weights = estimator.log_weights(x, generator=seeded(5))
-    gap = estimator.upper_bound(x, latents, generator=seeded(6)) - log_mean_exp(log_weights)
+    gap = estimator.both_sides(x, latents, generator=seeded(6)).upper - log_mean_exp(log_weights)
     ratio = np.exp(log_weights.numpy() - exact).mean(1)  # one per row of weights; E = 1
     error = ratio.std(ddof=1) / np.sqrt(len(ratio))
     return (ratio.mean() - 1.0) / error, not has_converged(log_weights, pareto_k(log_weights), gap)
@@ -166,5 +167,5 @@ def test_a_vae_from_both_sides(name):
     log_weights = estimator.log_weights(x, generator=seeded(15))
     ratio = np.exp(log_weights.numpy() - exact).mean(1)
     assert_mean(ratio, 1.0)
-    upper = estimator.upper_bound(x, latents, generator=seeded(16)).numpy()
+    upper = estimator.both_sides(x, latents, generator=seeded(16)).upper.numpy()
     assert np.abs(upper - exact).mean() < 0.5

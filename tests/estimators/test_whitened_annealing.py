@@ -253,10 +253,10 @@ def test_both_sides_meet_at_the_exact_density_in_any_chunks(monkeypatch):
     x, latents = model.simulate(7, generator=seeded(15))
     estimator = WhitenedAnnealing(fit(model), constant_course(0.4), n_distributions=3, n_chains=2)
     lower = estimator.log_weights(x, generator=seeded(16))
-    assert lower.shape == (2, 7)
+    assert lower.shape == estimator.both_sides(x, latents, generator=seeded(17)).log_weights.shape == (2, 7)
     exact = oracle.log_prob(x.numpy())
     np.testing.assert_allclose(annealing.lower_bound(lower).numpy(), exact, atol=1e-9)
-    np.testing.assert_allclose(estimator.upper_bound(x, latents, generator=seeded(17)).numpy(), exact, atol=1e-9)
+    np.testing.assert_allclose(estimator.both_sides(x, latents, generator=seeded(17)).upper.numpy(), exact, atol=1e-9)
 
 
 def test_bounds_of_a_curved_cascade_lie_on_both_sides_and_close():
@@ -378,7 +378,7 @@ def test_a_network_has_a_base_near_its_posterior(last_step):
     model, x, latents = network_cascade(last_step)
     estimator = WhitenedAnnealing(CascadeFit(model), constant_course(0.3, 4), n_distributions=30, n_chains=4)
     lower = estimator.log_weights(x, generator=seeded(26))
-    upper = estimator.upper_bound(x, latents, generator=seeded(27))
+    upper = estimator.both_sides(x, latents, generator=seeded(27)).upper
     assert lower.dtype == upper.dtype == torch.float64
     value = annealing.lower_bound(lower)
     torch.testing.assert_close(value, upper, rtol=0.0, atol=0.5)
@@ -400,7 +400,11 @@ def test_forces_in_bfloat16_are_close_to_those_in_float32():
 
 def test_results_depend_on_the_generator_alone():
     model, x, latents = network_cascade(last_step=False)
-    estimator = WhitenedAnnealing(CascadeFit(model), constant_course(0.3, 2), n_distributions=3)
-    for run in (estimator.log_weights, partial(estimator.upper_bound, latents=latents)):
+    estimator = WhitenedAnnealing(CascadeFit(model), constant_course(0.3, 2), n_distributions=3, n_chains=1)
+
+    def upper(x, generator):
+        return estimator.both_sides(x, latents, generator=generator).upper
+
+    for run in (estimator.log_weights, upper):
         one, again, other = (run(x, generator=seeded(seed)) for seed in (33, 33, 34))
         assert torch.equal(one, again) and not torch.equal(one, other)

@@ -12,8 +12,8 @@ from cdae.corruption import NoiseSchedule
 from cdae.estimators import proposals, sandwich
 from cdae.estimators.paths import CascadePath, PriorPath, linear_schedule
 from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
-from cdae.estimators.sandwich import TwoSided
 from cdae.estimators.step_sizes import StepSizes
+from cdae.estimators.two_sided import TwoSided
 from cdae.model import CDAE
 from tests.annealing_helpers import linear_decoder
 from tests.helpers import finite_variance_cascade, seeded, two_mode_cascade

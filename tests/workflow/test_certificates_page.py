@@ -8,7 +8,7 @@ def test_a_certificate_says_what_is_claimed_or_why_it_failed():
     (section,) = sections(certificate_table(certificate(), failed_certificate()))
     assert section.title == "mnist"
     assert section.table["Claim"].tolist() == ["certified", "failed: divergence"]
-    assert section.table["Estimator"].tolist() == ["annealed over 1,600, guided", "annealed, guided"]
+    assert section.table["Estimator"].tolist() == ["annealed over 1,600, fitted", "annealed, fitted"]
     assert section.table["Gap, simulated"].tolist() == ["4.50 ± 0.25", ""]
     assert section.table[["Weights", "Points", "Effective weights"]].to_numpy().tolist() == [
         ["2", "40", "1.0"],

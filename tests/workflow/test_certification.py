@@ -31,10 +31,11 @@ VARIANTS = {
 }
 SETTINGS = {
     "n_points": 60,
+    "n_simulated": 60,
     "importance_weighted": {"n_importance_samples": 30, "n_points": 70},
     "all_pairs": {"n_draws": 3, "n_repeats": 4},
     "sequential": {"n_particles": 3, "n_repeats": 4},
-    "annealing": {"n_distributions": 4, "n_leapfrog": 2, "n_chains": 2, "force_precision": "highest"},
+    "annealing": {"n_distributions": 4, "n_chains": 2, "force_precision": "highest"},
 }
 
 
@@ -74,8 +75,8 @@ def test_every_estimator_of_a_model_has_a_row_with_both_sides(options, data, wei
     done = certified(options, data, weights(options), tmp_path / "parts")
     names = [(row.estimator, row.variant) for row in done.rows]
     weighted = [("importance_weighted", v) for v in ("paper", "widened", "renoising", "guided")]
-    others = [("all_pairs", "paper"), ("sequential", "guided"), ("annealed", "guided")]
-    vaes = [("importance_weighted", "encoder"), ("annealed", "prior")]
+    others = [("all_pairs", "paper"), ("sequential", "guided"), ("annealed", "fitted")]
+    vaes = [("importance_weighted", "encoder"), ("annealed", "encoder")]
     assert names == (weighted + others if options["kind"] == "cdae" else vaes)
     for row in done.rows:
         assert row.status == "ok" and row.mean_nats >= row.bound_nats
@@ -148,7 +149,7 @@ def test_a_certification_is_read_by_the_tables_as_it_was_made(data, weights, tmp
     read = run_with({"status": "ok"}, data, weights(VAE), tmp_path)
     made = certified(VAE, data, weights(VAE), tmp_path / "parts")
     assert read.record == made.record(config_sha256="a", code_sha256="b")
-    assert read.values.keys() == made.values.keys() and "annealed/prior/indices" in read.values
+    assert read.values.keys() == made.values.keys() and "annealed/encoder/indices" in read.values
     assert all(np.array_equal(read.values[name], made.values[name]) for name in made.values)
     assert not (tmp_path / "record.parts").exists()
 

@@ -54,10 +54,11 @@ def trials(kind, options, data, parts):
     """Every trial of a small untrained model. None is run."""
     settings = {
         "n_points": 5,
+        "n_simulated": 5,
         "importance_weighted": {"n_importance_samples": 2, "n_points": 5},
         "all_pairs": {"n_draws": 2, "n_repeats": 2},
         "sequential": {"n_particles": 2, "n_repeats": 2},
-        "annealing": {"n_distributions": 2, "n_leapfrog": 1, "n_chains": 1, "force_precision": "highest"},
+        "annealing": {"n_distributions": 2, "n_chains": 1, "force_precision": "highest"},
     }
     identity = {"base_seed": 1, "dataset": "d", "model": "m", "family": "m", "seed": 0}
     cell = CellJob({**identity, "options": {"kind": kind, **options}, "certify": settings})

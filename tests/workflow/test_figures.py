@@ -252,7 +252,7 @@ def test_snapshots_leaves_out_a_bound_that_is_missing():
 
 
 def certificate_rows():
-    kinds = [("importance_weighted", "paper"), ("importance_weighted", "widened"), ("annealed", "guided")]
+    kinds = [("importance_weighted", "paper"), ("importance_weighted", "widened"), ("annealed", "fitted")]
     rows = [
         certificate(n_levels=k, estimator=estimator, variant=variant, gap_nats=1.0 / k)
         | {"n_distributions": 1600 * k if estimator == "annealed" else None}
@@ -269,7 +269,7 @@ def test_certified_by_levels_has_a_line_per_marked_estimator_and_names_other_siz
     figure = draw("certified_by_levels", **known)
     left, right = figure.axes
     names = {
-        "own bound (Eq. 4)", "IW-2, paper", "annealed over 3,200, guided", "exact (this model's)",
+        "own bound (Eq. 4)", "IW-2, paper", "annealed over 3,200", "exact (this model's)",
         "exact (the data's own)",
     }  # fmt: skip
     assert set(lines(left)) == names and {t.get_text() for t in figure.legends[0].get_texts()} == names

@@ -81,7 +81,7 @@ def certification_config(config: Options, cell: Cell) -> Options:
     """Everything that the certification of a cell depends on; a model's own sizes replace those for all."""
     settings = {key: value for key, value in config["certify"].items() if key not in ("seeds", "datasets", "overrides")}
     own = config["certify"].get("overrides", {}).get(cell.model, {})
-    settings["n_points"] = own.get("n_points", settings["n_points"])
+    settings |= {name: own.get(name, settings[name]) for name in ("n_points", "n_simulated")}
     n_distributions = own.get("n_distributions", settings["annealing"]["n_distributions"])
     settings["annealing"] = {**settings["annealing"], "n_distributions": n_distributions}
     return {**training_config(config, cell), "certify": settings}

@@ -21,6 +21,7 @@ from cdae.computing.arrays import write_npz
 from cdae.computing.files import read_record, write_record
 from cdae.data import load_evaluation_set
 from cdae.estimators.convergence import diagnostics, has_converged, pareto_k
+from cdae.estimators.two_sided import BothSides
 from cdae.gaussian import log_mean_exp
 from cdae.interfaces import Simulates
 from workflow.grid.certificate import CertificateRow, CertificationRecord
@@ -100,7 +101,7 @@ class Certification:
         checkpoint.load(model, weights)
         model.requires_grad_(False)
         assert isinstance(model, Simulates), "the grid certifies no other"
-        n = self.settings["n_points"]
+        n = self.settings["n_simulated"]
         simulated = model.simulate(n, generator=self.cell.generator("certify, simulated data"))
         for trial in Trials(self.cell, self.data, self.parts).of(model):
             self.attempt(trial, simulated)
@@ -122,26 +123,20 @@ class Certification:
         indices = self.data.random_subset(trial.n_test, seed=self.cell.subset_seed())
         test, (x, latents) = self.data.examples[indices], simulated
 
-        def forward(points: slice, generator: torch.Generator) -> Tensor:
-            return estimator.log_weights(test[points], generator=generator)
+        def forward(points: slice, generator: torch.Generator) -> dict[str, Tensor]:
+            return {"log_weights": estimator.log_weights(test[points], generator=generator)}
 
-        def below(points: slice, generator: torch.Generator) -> Tensor:
-            return estimator.log_weights(x[points], generator=generator)
+        def both_sides(points: slice, generator: torch.Generator) -> dict[str, Tensor]:
+            return estimator.both_sides(x[points], latents[..., points, :], generator=generator)._asdict()
 
-        def above(points: slice, generator: torch.Generator) -> Tensor:
-            return estimator.upper_bound(x[points], latents[..., points, :], generator=generator)[None]
+        forward_weights = self.in_parts(f"{label}, test", len(test), forward)["log_weights"]
+        on_simulated = BothSides(**self.in_parts(f"{label}, simulated", len(x), both_sides))
+        self.add(trial, indices, forward_weights, on_simulated)
 
-        self.add(
-            trial,
-            indices,
-            self.in_parts(f"{label}, test", len(test), forward),
-            self.in_parts(f"{label}, simulated, lower", len(x), below),
-            self.in_parts(f"{label}, simulated, upper", len(x), above)[0],
-        )
-
-    def add(self, trial: Trial, indices: Tensor, forward: Tensor, below: Tensor, upper: Tensor) -> None:
-        """The row of one estimator, from its log weights on test and simulated data and its upper bound."""
-        values, bound, lower, k = log_mean_exp(forward), forward.mean(0), log_mean_exp(below), pareto_k(forward)
+    def add(self, trial: Trial, indices: Tensor, forward: Tensor, simulated: BothSides) -> None:
+        """The row of one estimator, from its log weights on test data and both of its sides on simulated data."""
+        values, bound, k = log_mean_exp(forward), forward.mean(0), pareto_k(forward)
+        lower, upper = log_mean_exp(simulated.log_weights), simulated.upper
         known = self.data.log_density
         bound_nats, bound_error = mean_and_error(bound)
         gap_nats, gap_error = mean_and_error(upper - lower)
@@ -167,21 +162,27 @@ class Certification:
         kept = {"values": values, "bound": bound, "indices": indices, "lower": lower, "upper": upper}
         self.values |= {f"{row.key}/{what}": tensor.numpy() for what, tensor in kept.items()}
 
-    def in_parts(self, label: str, n_points: int, compute: Callable[[slice, torch.Generator], Tensor]) -> Tensor:
-        """Log weights of all points, some points at a time, each time with random numbers of their own."""
-        starts, weights = range(0, n_points, CHUNK_POINTS), []
-        for start in starts:
+    def in_parts(
+        self, label: str, n_points: int, compute: Callable[[slice, torch.Generator], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Tensors over all points, their last axis, some points at a time with random numbers of their own."""
+        parts: list[dict[str, Tensor]] = []
+        for start in range(0, n_points, CHUNK_POINTS):
             rows, begun = slice(start, min(start + CHUNK_POINTS, n_points)), time.monotonic()
             purpose = f"certify, {label}, {start}"
             generator = self.cell.generator(purpose)
-            part = self.parts.get(purpose, lambda r=rows, g=generator: {"log_weights": compute(r, g).cpu().numpy()})
-            weights.append(torch.from_numpy(part["log_weights"]))
+            part = self.parts.get(purpose, lambda r=rows, g=generator: _arrays(compute(r, g)))
+            parts.append({name: torch.from_numpy(array) for name, array in part.items()})
             seconds = time.monotonic() - begun
             print(f"{label}: points {start + 1} to {rows.stop} of {n_points}, {seconds:.0f} s", file=sys.stderr)
-        return torch.cat(weights, dim=1)
+        return {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}
 
     def record(self, **hashes: str) -> CertificationRecord:
         """All that the tables need to know of the cell but the per-example values."""
         return CertificationRecord(
             identity=self.cell.identity, dim=self.data.examples.shape[1], rows=self.rows, status=self.status, **hashes
         )
+
+
+def _arrays(tensors: dict[str, Tensor]) -> Arrays:
+    return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}

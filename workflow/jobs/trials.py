@@ -1,4 +1,4 @@
-"""Which estimators certify which model, and what they need beforehand: a fitted inference model, step sizes."""
+"""Which estimators certify which model, and what they need beforehand: a fitted inference model, a pilot's course."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,19 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from cdae.data import EvaluationSet
-from cdae.estimators import annealing, sandwich
-from cdae.estimators.paths import SCHEDULES, AnnealingPath, CascadePath, PriorPath
+from cdae.estimators import course, sandwich
+from cdae.estimators.course import Course
+from cdae.estimators.gaussian_base import CascadeFit, DecoderFit
 from cdae.estimators.proposals import PROPOSALS, Guided, fit_guided, variance_ratios
 from cdae.estimators.quadrature import Quadrature
-from cdae.estimators.sandwich import Annealing, TwoSided
-from cdae.estimators.step_sizes import StepSizes
+from cdae.estimators.sandwich import WhitenedAnnealing
+from cdae.estimators.two_sided import TwoSided
 from cdae.interfaces import Cascade, Decoder, Denoises, Weighted
 from workflow.jobs.cell import CellJob
 from workflow.jobs.parts import Arrays, Parts
 
-N_PILOT_POINTS, N_PILOT_BETAS = 25, 10  # training examples, one chain each; temperatures
+N_PILOT_POINTS, N_PILOT_CHAINS = 16, 2  # training examples, and chains of each
+N_ROTATIONS = 4  # of a trajectory
 GUIDED_EXAMPLES, GUIDED_BATCH = 2_000, 100  # of the training data, for the two numbers per level
 GUIDED_UPDATES, GUIDED_LEARNING_RATE = 300, 0.03
+MEASURED = ("betas", "lengths", "angles", "acceptance")  # by a pilot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +61,7 @@ class Trials:
             make = partial(sandwich.encoder_sampling, model, s["n_importance_samples"])
             yield Trial(name="importance_weighted", variant="encoder", n_test=s["n_points"], make=make)
         if isinstance(model, Decoder):
-            yield self._annealed("prior", PriorPath(model), "sigmoid")
+            yield self._annealed("encoder" if isinstance(model, Weighted) else "prior", DecoderFit(model))
 
     def _of_cascade(self, model: Cascade) -> Iterator[Trial]:
         s, n, guided = self.settings, self.settings["n_points"], self._guided(model)
@@ -76,16 +79,17 @@ class Trials:
         yield Trial(name="all_pairs", variant="paper", n_test=n, make=all_pairs)
         sequential = partial(sandwich.repeated_sequential, model, guided, **s["sequential"])
         yield Trial(name="sequential", variant="guided", n_test=n, make=sequential)
-        yield self._annealed("guided", CascadePath(model, guided), "linear")
+        precision = s["annealing"]["force_precision"]
+        yield self._annealed("fitted", CascadeFit(model, force_precision=precision))
         if self.data.examples.shape[1] == 1:
             yield Trial(name="exact", variant="quadrature", n_test=n, make=partial(Quadrature, model))
 
-    def _annealed(self, variant: str, path: AnnealingPath, schedule: str) -> Trial:
+    def _annealed(self, variant: str, fit: CascadeFit | DecoderFit) -> Trial:
         return Trial(
             name="annealed",
             variant=variant,
             n_test=self.settings["n_points"],
-            make=partial(self._annealing, path, schedule),
+            make=partial(self._annealing, fit),
             n_distributions=self.settings["annealing"]["n_distributions"],
         )
 
@@ -110,23 +114,27 @@ class Trials:
         share, stds = (torch.from_numpy(part[name]).to(self.cell.device) for name in ("share", "stds"))
         return Guided(share, stds)
 
-    def _annealing(self, path: AnnealingPath, schedule: str) -> Annealing:
-        """Annealed importance sampling with step sizes from a pilot on training examples."""
+    def _annealing(self, fit: CascadeFit | DecoderFit) -> WhitenedAnnealing:
+        """Annealing along the course that a pilot on training examples has fixed."""
         s = self.settings["annealing"]
-        betas = SCHEDULES[schedule](min(N_PILOT_BETAS, s["n_distributions"]))
 
         def fly() -> Arrays:
             generator = self.cell.generator("certify, pilot")
             examples = self.data.training.draw(generator=generator)
-            x = random_rows(examples, N_PILOT_POINTS, generator=generator)
-            settings = {"n_leapfrog": s["n_leapfrog"], "force_precision": s["force_precision"]}
-            steps = annealing.pilot(path, x, betas, **settings, generator=generator)
-            return {"sizes": steps.sizes.numpy(), "acceptance": steps.acceptance.numpy()}
+            base = fit(random_rows(examples, N_PILOT_POINTS, generator=generator), generator=generator)
+            flown = course.pilot(
+                base,
+                n_chains=N_PILOT_CHAINS,
+                n_steps=N_ROTATIONS,
+                force_precision=s["force_precision"],
+                generator=generator,
+            )
+            return {name: getattr(flown, name).numpy() for name in MEASURED}
 
         part = self.parts.get("pilot", fly)
-        sizes, acceptance = torch.from_numpy(part["sizes"]), torch.from_numpy(part["acceptance"])
-        steps = StepSizes(betas, sizes, acceptance, s["n_leapfrog"], s["force_precision"])
-        return Annealing(path, SCHEDULES[schedule](s["n_distributions"]), steps, s["n_chains"])
+        measured = {name: torch.from_numpy(part[name]) for name in MEASURED}
+        fixed = Course(**measured, n_steps=N_ROTATIONS, force_precision=s["force_precision"])
+        return WhitenedAnnealing(fit, fixed, s["n_distributions"], s["n_chains"])
 
 
 def random_rows(examples: Tensor, n: int, *, generator: torch.Generator) -> Tensor:

@@ -122,11 +122,11 @@ CARDS = {
         Claim.STOCHASTIC,
         certify_key="annealing",
         certified=lambda s: (
-            f"annealing over {s['n_distributions']} distributions from the guided inference model, or from the prior "
-            f"of a decoder, {s['n_leapfrog']} leapfrog steps, {s['n_chains']} chains per point, step sizes fixed by a "
-            "pilot on training examples"
+            f"annealing over {s['n_distributions']} distributions, {s['n_chains']} chains per point, in coordinates "
+            "fitted to each point: from a Gaussian of all levels of a cascade, or from a decoder's own inference model "
+            "or prior; its course was fixed by a pilot on training examples"
         ),
-        marks={"guided": Mark("annealed over {n_distributions:,}, guided", 5)},
+        marks={"fitted": Mark("annealed over {n_distributions:,}", 5)},
     ),
     "parzen": Card(
         Claim.NO_BOUND,
