@@ -1,45 +1,17 @@
-"""Tools for the tests of annealed importance sampling: quiet runs, fixed step sizes, a factor model, two checks."""
+"""Tools for the tests of annealed importance sampling: quiet runs, a factor model, two checks."""
 
 import math
-from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from baselines.vae import VAE
 from cdae.denoiser import DataScale
-from cdae.estimators import annealing, proposals
-from cdae.estimators.annealing import Annealed, StepSizes
-from cdae.estimators.paths import AnnealingPath, linear_schedule
 from tests.helpers import assert_mean, seeded
 
 
 def quiet(line: str) -> None:
     """Ignore a line of progress."""
-
-
-forward = partial(annealing.log_weights, progress=quiet)
-reverse = partial(annealing.reverse_log_weights, progress=quiet)
-pilot = partial(annealing.pilot, progress=quiet)
-
-PAPER = proposals.Paper()
-GUIDED = proposals.Guided(torch.tensor([0.7, 0.5]).double(), torch.tensor([0.55, 1.0]).double())
-
-
-def constant_steps(size: float, n_leapfrog: int) -> StepSizes:
-    """Return the same step size for every beta."""
-    sizes = torch.full((2,), size, dtype=torch.float64)
-    return StepSizes(linear_schedule(1), sizes, torch.full_like(sizes, torch.nan), n_leapfrog)
-
-
-def both_ways(
-    path: AnnealingPath, x: Tensor, latents: Tensor, betas: Tensor, steps: StepSizes, n_chains: int = 1
-) -> tuple[Annealed, Annealed]:
-    """Run annealing forward, and in reverse from the exact latents, with the same step sizes and different seeds."""
-    there = forward(path, x, betas, steps, n_chains=n_chains, generator=seeded(1))
-    back = reverse(path, x, latents, betas, steps, n_chains=n_chains, generator=seeded(2))
-    return there, back
 
 
 def assert_unbiased(*weights: np.ndarray) -> None:

@@ -18,8 +18,7 @@ from torch import Tensor
 
 from cdae.computing.precision import layers
 from cdae.estimators import rotation
-from cdae.estimators.annealing import Progress, to_stderr
-from cdae.estimators.step_sizes import check_betas
+from cdae.estimators.progress import Progress, to_stderr
 from cdae.estimators.whitened import Base
 
 ACCEPTANCE = 0.75
@@ -56,7 +55,10 @@ class Course:
     force_precision: str
 
     def __post_init__(self) -> None:
-        check_betas(self.betas)
+        if not (self.betas[0] == 0 and self.betas[-1] == 1 and (self.betas.diff() > 0).all()):
+            raise ValueError(
+                f"betas: got {self.betas.tolist()}, expected numbers increasing from 0 to 1; repeat the pilot"
+            )
         if not (self.lengths[0] == 0 and (self.lengths.diff() > 0).all()):
             raise ValueError(
                 f"lengths: got {self.lengths.tolist()}, expected numbers increasing from 0; repeat the pilot"

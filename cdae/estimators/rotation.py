@@ -6,7 +6,7 @@ Positions and momenta rotate into one another, z cos delta + v sin delta, which 
 Between the rotations phi kicks the momentum by -2 tan(delta / 2) beta grad phi, half of that first and last. For a
 linear phi the motion is exact, in however many dimensions. The end is accepted with probability
 min(1, exp(energy before - energy after)), which leaves pi_beta invariant (A. Beskos et al., "Hybrid Monte Carlo on
-Hilbert spaces", 2011). Forces may have a reduced precision, as in `hamiltonian`; energies never.
+Hilbert spaces", 2011). Forces may have a reduced precision, energies never.
 
 All chains are one batch, (*levels, rows, dim), a chain a row. Not here: the sequence of beta and the weights
 (`annealing`), phi (`whitened`), and the choice of delta (`course`).
@@ -16,11 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cdae.computing.precision import is_reduced
-from cdae.estimators.hamiltonian import accepts
 from cdae.gaussian import squared_norm, standard_normal
 
 Potential = Callable[[Tensor, str], Tensor]  # (z, precision of the matrix products) -> phi of every row, in nats
@@ -38,6 +37,14 @@ class State:
     def log_ratio(self) -> Float[Tensor, "rows"]:
         """-phi: the derivative of log pi_beta with respect to beta."""
         return -self.phi
+
+    def rows(self, chosen: slice | Int[Tensor, "chosen"]) -> "State":
+        return State(self.z[..., chosen, :], self.phi[chosen], self.gradient[..., chosen, :])
+
+    def joined_by(self, other: "State") -> "State":
+        """These rows, and those of the other after them."""
+        z, gradient = (torch.cat(pair, -2) for pair in ((self.z, other.z), (self.gradient, other.gradient)))
+        return State(z, torch.cat([self.phi, other.phi]), gradient)
 
 
 def evaluate(potential: Potential, z: Float[Tensor, "*levels rows dim"], force_precision: str = "highest") -> State:
@@ -105,6 +112,12 @@ def transition(
     after = energy(proposed, end_momentum, beta)
     drop = torch.where(after.isfinite(), energy(state, momentum, beta) - after, -torch.inf)
     return choose(accepts(drop, generator=generator), proposed, state), drop.clamp(max=0.0).exp()
+
+
+def accepts(energy_drop: Float[Tensor, "rows"], *, generator: torch.Generator) -> Bool[Tensor, "rows"]:
+    """Draw True with probability min(1, exp(energy_drop)) for each row, with the drop in nats."""
+    uniform = torch.rand(energy_drop.shape, generator=generator, dtype=energy_drop.dtype, device=energy_drop.device)
+    return uniform.log() < energy_drop
 
 
 def choose(mask: Bool[Tensor, "rows"], a: State, b: State) -> State:

@@ -16,11 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cdae.estimators import all_pairs, annealing, sequential, whitened_annealing
+from cdae.estimators import all_pairs, annealing, sequential
 from cdae.estimators.course import Course
-from cdae.estimators.paths import AnnealingPath
 from cdae.estimators.proposals import Proposal, draw_log_weights, log_joint, log_proposal
-from cdae.estimators.step_sizes import StepSizes
 from cdae.estimators.two_sided import BothSides
 from cdae.estimators.whitened import Base
 from cdae.gaussian import log_mean_exp
@@ -115,37 +113,7 @@ def repeated_sequential(model: Cascade, proposal: Proposal, *, n_particles: int,
 
 @dataclass(frozen=True)
 class Annealing:
-    """Annealed importance sampling with the step sizes of a pilot, the same in both directions.
-
-    Attributes:
-        path: the geometric path from q(h | x) to p(x, h).
-        betas: increasing from 0 to 1.
-        steps: the step sizes of a pilot on other points with other random numbers.
-        n_chains: the number of chains per point.
-    """
-
-    path: AnnealingPath
-    betas: Float[Tensor, "betas"]
-    steps: StepSizes
-    n_chains: int
-
-    def log_weights(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "rows n"]:
-        """Return the log weights of n_chains forward runs per example, in nats."""
-        run = annealing.log_weights(self.path, x, self.betas, self.steps, n_chains=self.n_chains, generator=generator)
-        return run.log_weights
-
-    def both_sides(self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator) -> BothSides:
-        """Above are n_chains reverse runs from the true latents."""
-        log_weights = self.log_weights(x, generator=generator)
-        run = annealing.reverse_log_weights(
-            self.path, x, latents, self.betas, self.steps, n_chains=self.n_chains, generator=generator
-        )
-        return BothSides(log_weights, annealing.upper_bound(run.log_weights))
-
-
-@dataclass(frozen=True)
-class WhitenedAnnealing:
-    """Annealed importance sampling in coordinates that are fitted to each point, along the course of a pilot.
+    """Annealing in coordinates that are fitted to each point, along the course of a pilot.
 
     Both sides go from and to one base, which is fitted with x and random numbers alone. It does not know the latents.
 
@@ -153,7 +121,7 @@ class WhitenedAnnealing:
         fit: (x, generator=) -> base of these points, a `gaussian_base.CascadeFit` or `DecoderFit`.
         course: of a pilot on other points with other random numbers.
         n_distributions: steps of beta from 0 to 1.
-        n_chains: per point.
+        n_chains: per point, which are resampled among themselves.
     """
 
     fit: Callable[..., Base]
@@ -161,24 +129,22 @@ class WhitenedAnnealing:
     n_distributions: int
     n_chains: int
 
-    def log_weights(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "rows n"]:
-        """Return the log weights of n_chains forward runs per example, in nats."""
-        bases = (self.fit(part, generator=generator) for part in x.tensor_split(_n_parts(x)))
-        return torch.cat([self._forward(base, generator) for base in bases], 1)
+    def log_weights(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "1 n"]:
+        """Return the log of one estimate of p(x) per example, from all of its chains, in nats."""
+        parts = x.tensor_split(_n_parts(x))
+        return torch.cat([self._lower(self.fit(part, generator=generator), generator) for part in parts])[None]
 
     def both_sides(self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator) -> BothSides:
-        """Above are n_chains reverse runs from the true latents."""
-        n, parts = _n_parts(x), []
+        """Above, one chain has come from the true latents."""
+        n, lower, upper = _n_parts(x), [], []
         for part, truth in zip(x.tensor_split(n), latents.tensor_split(n, dim=-2), strict=True):
             base = self.fit(part, generator=generator)
-            lower = self._forward(base, generator)
-            run = whitened_annealing.reverse_log_weights(base, truth, self.course, **self._size(), generator=generator)
-            parts.append((lower, annealing.upper_bound(run.log_weights)))
-        lower, upper = zip(*parts, strict=True)
-        return BothSides(torch.cat(lower, 1), torch.cat(upper))
+            lower.append(self._lower(base, generator))
+            upper.append(annealing.upper_bound(base, truth, self.course, **self._size(), generator=generator))
+        return BothSides(torch.cat(lower)[None], torch.cat(upper))
 
-    def _forward(self, base: Base, generator: torch.Generator) -> Float[Tensor, "rows n"]:
-        return whitened_annealing.log_weights(base, self.course, **self._size(), generator=generator).log_weights
+    def _lower(self, base: Base, generator: torch.Generator) -> Float[Tensor, "n"]:
+        return annealing.lower_bound(base, self.course, **self._size(), generator=generator)
 
     def _size(self) -> dict[str, int]:
         return {"n_distributions": self.n_distributions, "n_chains": self.n_chains}

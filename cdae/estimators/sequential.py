@@ -12,16 +12,16 @@ with any look-ahead, so its log is a stochastic lower bound. Not here: how the p
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from cdae.estimators.importance import effective_sample_size
 from cdae.estimators.proposals import Proposal, in_blocks, n_levels
+from cdae.estimators.resampling import RESAMPLE_BELOW, ancestors_of
 from cdae.gaussian import log_mean_exp, log_normal, standard_normal
 from cdae.interfaces import Cascade
 
 BLOCK_STATES = 2_000  # particles of several examples in a block; a constant, because draws and last bits depend on it
-RESAMPLE_BELOW = 0.5  # effective sample size divided by the number of particles
 
 
 @torch.no_grad()
@@ -103,30 +103,8 @@ def _log_estimate(
         if level > 1:
             low = effective_sample_size(log_weights) < RESAMPLE_BELOW * n_particles
             log_estimate = torch.where(low, log_estimate + log_mean_exp(log_weights), log_estimate)
-            ancestors = _ancestors(log_weights, low, keep_first=true_latents is not None, generator=generator)
+            ancestors = ancestors_of(log_weights, low, keep_first=true_latents is not None, generator=generator)
             log_weights = log_weights.masked_fill(low, 0.0)
             log_psi = log_psi.gather(0, ancestors)
             x_hat = x_hat.gather(0, ancestors[:, :, None].expand_as(x_hat))
     return log_estimate + log_mean_exp(log_weights)
-
-
-def _ancestors(
-    log_weights: Float[Tensor, "m n"], low: Bool[Tensor, "n"], *, keep_first: bool, generator: torch.Generator
-) -> Int[Tensor, "m n"]:
-    """Return the index of each new particle's ancestor, by systematic resampling of the examples in `low`.
-
-    In the other examples every particle is its own ancestor. Particle j owns an interval on a circle of length 1, as
-    long as its normalised weight, and the ancestor of new particle l owns the point start + l / m. If start is uniform
-    on the circle, every ancestor is distributed by the weights. If the first particle must survive, start is uniform on
-    the first interval.
-    """
-    m, n = log_weights.shape
-    ends = torch.softmax(log_weights, 0).cumsum(0).T.contiguous()
-    start = torch.rand(n, 1, dtype=torch.float64, generator=generator, device=ends.device)
-    if keep_first:
-        start = start * ends[:, :1]
-    own = torch.arange(m, device=ends.device)
-    ancestors = torch.searchsorted(ends, (start + own.double() / m) % 1.0, right=True).clamp(max=m - 1).T
-    if keep_first:
-        ancestors[0] = 0  # even if its weight underflows
-    return torch.where(low, ancestors, own[:, None])

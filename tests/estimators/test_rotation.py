@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from cdae.estimators import rotation
-from cdae.estimators.annealing import anneal
 from cdae.estimators.rotation import choose, energy, evaluate, trajectory, transition
 from tests.helpers import assert_mean, assert_moments, seeded
 
@@ -217,9 +216,12 @@ def relative_weights(move) -> np.ndarray:
     """Annealed weights over their exact mean."""
     z = torch.randn(40_000, 1, generator=seeded(10), dtype=torch.float64)
     betas = torch.linspace(0.0, 1.0, 61, dtype=torch.float64)
-    angles = torch.full((59,), 0.3, dtype=torch.float64)
-    run = anneal(evaluate(wells, z), move(wells), betas, angles, n_chains=1, progress=lambda line: None)
-    return np.exp(run.log_weights[0].numpy()) / mean_of_wells()
+    state, log_weights, transition_at = evaluate(wells, z), torch.zeros(len(z), dtype=torch.float64), move(wells)
+    for t, step in enumerate(betas.diff().tolist(), 1):
+        log_weights -= step * state.phi
+        if t < len(betas) - 1:
+            state, _ = transition_at(state, beta=betas[t].item(), step_size=0.3)
+    return np.exp(log_weights.numpy()) / mean_of_wells()
 
 
 def frozen(phi):

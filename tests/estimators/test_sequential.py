@@ -40,7 +40,7 @@ def assert_product_of_average_weights(
     x = distance + torch.from_numpy(rng.standard_normal((N, DIM)))
     truth = torch.from_numpy(rng.standard_normal((K, N, DIM))) if conditional else None
     ancestors, low = [], []
-    real = module._ancestors
+    real = module.ancestors_of
 
     def recording(log_weights, is_low, **arguments):
         low.insert(0, is_low.numpy())
@@ -48,7 +48,7 @@ def assert_product_of_average_weights(
         return torch.from_numpy(ancestors[0])
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_ancestors", recording)
+        patch.setattr(module, "ancestors_of", recording)
         recorder = Recorder(model, patch)
         arguments = {"n_particles": M, "generator": seeded(2), "true_latents": truth}
         estimate = module.log_likelihood(model, x, proposal=proposal, **arguments)

@@ -14,7 +14,7 @@ def ancestors(module, n: int, *, keep_first: bool, seed: int, log_weights=LOG_WE
     """Independent resamplings (n, m) by the same weights, at any offset of their logs."""
     rows = log_weights[:, None].expand(-1, n) - 1e4
     low = torch.ones(n, dtype=torch.bool)
-    return module._ancestors(rows, low, keep_first=keep_first, generator=seeded(seed)).T.numpy()
+    return module.ancestors_of(rows, low, keep_first=keep_first, generator=seeded(seed)).T.numpy()
 
 
 def is_own(drawn: np.ndarray) -> np.ndarray:
@@ -107,5 +107,5 @@ def test_the_kept_particle_survives_a_weight_of_zero():
 
 def test_examples_that_are_not_low_keep_their_particles():
     low = torch.tensor([True, False])
-    drawn = sequential._ancestors(LOG_WEIGHTS[:, None].expand(-1, 2), low, keep_first=False, generator=seeded(11))
+    drawn = resampling.ancestors_of(LOG_WEIGHTS[:, None].expand(-1, 2), low, keep_first=False, generator=seeded(11))
     assert drawn[:, 1].tolist() == [0, 1, 2, 3, 4] and drawn[:, 0].tolist() != [0, 1, 2, 3, 4]

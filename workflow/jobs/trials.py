@@ -13,7 +13,7 @@ from cdae.estimators.course import Course
 from cdae.estimators.gaussian_base import CascadeFit, DecoderFit
 from cdae.estimators.proposals import PROPOSALS, Guided, fit_guided, variance_ratios
 from cdae.estimators.quadrature import Quadrature
-from cdae.estimators.sandwich import WhitenedAnnealing
+from cdae.estimators.sandwich import Annealing
 from cdae.estimators.two_sided import TwoSided
 from cdae.interfaces import Cascade, Decoder, Denoises, Weighted
 from workflow.jobs.cell import CellJob
@@ -114,7 +114,7 @@ class Trials:
         share, stds = (torch.from_numpy(part[name]).to(self.cell.device) for name in ("share", "stds"))
         return Guided(share, stds)
 
-    def _annealing(self, fit: CascadeFit | DecoderFit) -> WhitenedAnnealing:
+    def _annealing(self, fit: CascadeFit | DecoderFit) -> Annealing:
         """Annealing along the course that a pilot on training examples has fixed."""
         s = self.settings["annealing"]
 
@@ -134,7 +134,7 @@ class Trials:
         part = self.parts.get("pilot", fly)
         measured = {name: torch.from_numpy(part[name]) for name in MEASURED}
         fixed = Course(**measured, n_steps=N_ROTATIONS, force_precision=s["force_precision"])
-        return WhitenedAnnealing(fit, fixed, s["n_distributions"], s["n_chains"])
+        return Annealing(fit, fixed, s["n_distributions"], s["n_chains"])
 
 
 def random_rows(examples: Tensor, n: int, *, generator: torch.Generator) -> Tensor:
