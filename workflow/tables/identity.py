@@ -22,7 +22,7 @@ WHOLE = [
     "n_levels", "seed", "n_updates", "level", "n_importance_samples", "n_distributions", "n_points", "n_simulated",
     "n_chain_steps", "n_train_points", "n_test_points", "n_seeds", "n_failed",
 ]  # fmt: skip
-YES_OR_NO = ["best"]
+YES_OR_NO = ["best", "extrapolates"]
 
 
 def columns(identity: Identity) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from string import Formatter
 
 import pandas as pd
 
-from workflow.tables.certificates import tightest
 from workflow.tables.estimators import CARDS, Claim
 from workflow.tables.identity import label
 from workflow.tables.markup import Section
 from workflow.tables.numbers import error, estimate, with_error
 from workflow.tables.summary import main_rows
+from workflow.tables.tightest import tightest
 
 HEAVY_TAIL_NATS = 10.0  # a median further from the mean than this is printed beside it
 
