@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from workflow.tables.regression import FEWEST_POINTS, whole_split
+from workflow.tables.regression import whole_split
 
 N_ALL, N_TRIALS = 10_000, 400
 SIZES = 25, 100, 300
@@ -136,13 +136,24 @@ def test_slopes_and_error_are_those_of_fits_without_each_point():
     assert found.standard_error_nats == pytest.approx(np.sqrt(of_subset + slope**2 * bound.var(ddof=1) / 50))
 
 
-@pytest.mark.parametrize("n, slope", [(FEWEST_POINTS - 1, 1.0), (FEWEST_POINTS, 3.0)])
-def test_of_few_points_no_slope_is_fitted(n, slope):
+@pytest.mark.parametrize("n, slope", [(9, 1.0), (10, 3.0)])
+def test_of_fewer_than_10_points_no_slope_is_fitted(n, slope):
     bound = np.random.default_rng(0).normal(size=100)
     found = whole_split(3.0 * bound[:n], np.arange(n), bound)
     assert found.slope == pytest.approx(slope)
     mean = 3.0 * bound.mean() if slope == 3.0 else bound.mean() + 2.0 * bound[:n].mean()
     assert found.mean_nats == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("true_slope", [0.0, 1.0, 2.0])
+def test_the_error_of_few_points_is_the_spread_over_random_subsets_and_test_sets(true_slope):
+    rng, found = np.random.default_rng(0), []
+    for _ in range(2000):
+        bound = rng.normal(0.0, 3.0, 24)
+        y = true_slope * bound + rng.normal(0.0, 1.0, 24)
+        found.append(whole_split(y[:8], np.arange(8), bound))
+    means, errors = np.array([(f.mean_nats, f.standard_error_nats) for f in found]).T
+    assert np.sqrt((errors**2).mean()) == pytest.approx(means.std(), rel=0.06)
 
 
 @pytest.mark.parametrize("last", [0.0, 5.0])
@@ -154,13 +165,14 @@ def test_no_slope_is_fitted_where_one_point_or_none_decides_on_it(last):
     assert found.mean_nats == pytest.approx(bound.mean() + (y - bound[:20]).mean())
 
 
+@pytest.mark.parametrize("slope", [-0.5, 0.5])
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 @pytest.mark.parametrize("far, extrapolates", [(3.0, False), (4.0, True)])
-def test_what_lies_beyond_the_subset_on_either_side_counts_against_one_error(sign, far, extrapolates):
-    """4% of the points lie beyond a subset that ends at 1, and the slope is 0.5: they carry 0.5 * 4% * (far - 1)."""
+def test_what_lies_beyond_the_subset_on_either_side_counts_against_one_error(slope, sign, far, extrapolates):
+    """4% of the points lie beyond a subset that ends at 1: they carry 0.5 * 4% * (far - 1)."""
     bound = sign * np.concatenate([np.linspace(-1.0, 1.0, 96), [far] * 4])
     indices = np.linspace(0, 95, 20).round().astype(int)
-    y = 0.5 * bound[indices] + np.tile([0.1, -0.1, -0.1, 0.1], 5)
+    y = slope * bound[indices] + np.tile([0.1, -0.1, -0.1, 0.1], 5)
     found = whole_split(y, indices, bound)
-    assert found.slope == pytest.approx(0.5) and found.standard_error_nats == pytest.approx(0.05, abs=0.006)
+    assert found.slope == pytest.approx(slope) and found.standard_error_nats == pytest.approx(0.05, abs=0.006)
     assert (0.5 * 0.04 * (far - 1.0) > found.standard_error_nats) == found.extrapolates == extrapolates
