@@ -79,6 +79,12 @@ def test_a_model_is_higher_only_where_two_joint_errors_remain_when_the_gap_of_th
     assert pair(other, reference)["conclusion"] == conclusion
 
 
+def test_a_gap_that_is_estimated_below_0_moves_no_end():
+    row = pair(cell("a", IMAGES + 80.0 + NOISE, -9.0), cell("b", IMAGES, -3.0))
+    assert row["reference_gap_nats"] == -9.0 and row["other_gap_nats"] == -3.0
+    assert row["least_difference_nats"] == pytest.approx(80.0) == row["greatest_difference_nats"]
+
+
 def test_only_common_points_count():
     reference = cell("a", IMAGES + np.where(np.arange(N_ALL) < 30, 1e6, 50.0), 4.0, indices=range(100))
     row = pair(reference, cell("b", IMAGES, 5.0, indices=range(30, 60)))

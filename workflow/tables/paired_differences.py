@@ -6,8 +6,8 @@ For every data set and seed one model is the reference: the one whose tightest b
     mean(R - O) - gap of O  <=  difference of the log-likelihoods  <=  mean(R - O) + gap of R
 
 since each log-likelihood lies between its bound and its bound plus its gap. The gaps are those of simulated data, and
-stand in for those of the test points, which are unknown. A model is called higher where the nearer end lies beyond 0 by
-more than two of its standard errors.
+stand in for those of the test points, which are unknown. A gap is no less than 0, and an estimate below 0 counts as 0. A
+model is called higher where the nearer end lies beyond 0 by more than two of its standard errors.
 """
 
 from collections.abc import Iterator
@@ -80,8 +80,8 @@ def _pair(reference: pd.Series, other: pd.Series, of_reference: pd.Series, of_ot
     common = of_reference.index.intersection(of_other.index)
     differences, n = of_reference[common] - of_other[common], len(common)
     mean, error = (differences.mean(), differences.std(ddof=1) / np.sqrt(n)) if n > 1 else (np.nan, np.nan)
-    least = mean - other["gap_nats"], np.hypot(error, other["gap_standard_error_nats"])
-    greatest = mean + reference["gap_nats"], np.hypot(error, reference["gap_standard_error_nats"])
+    least = mean - max(other["gap_nats"], 0.0), np.hypot(error, other["gap_standard_error_nats"])
+    greatest = mean + max(reference["gap_nats"], 0.0), np.hypot(error, reference["gap_standard_error_nats"])
     row = {"dataset": reference["dataset"], "seed": reference["seed"], "n_points": n}
     for side, known in zip(SIDES, (reference, other), strict=True):
         row |= {f"{side}_{name}": known[name] for name in OF_A_SIDE}
