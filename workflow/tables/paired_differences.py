@@ -6,8 +6,8 @@ For every data set and seed one model is the reference: the one whose tightest b
     mean(R - O) - gap of O  <=  difference of the log-likelihoods  <=  mean(R - O) + gap of R
 
 since each log-likelihood lies between its bound and its bound plus its gap. The gaps are those of simulated data, and
-stand in for those of the test points, which are unknown. A gap is no less than 0, and an estimate below 0 counts as 0. A
-model is called higher where the nearer end lies beyond 0 by more than two of its standard errors.
+stand in for those of the test points, which are unknown. A gap is no less than 0, and an estimate below 0 counts as 0.
+A model is called higher where the nearer end lies beyond 0 by more than two of its standard errors.
 """
 
 from collections.abc import Iterator
