@@ -9,6 +9,7 @@ from workflow.figures.material import Material
 from workflow.grid.record import EvaluationRecord, EvaluationRow, Identity, Levels
 from workflow.tables import bound_terms, certificates, diagnostics, levels, snapshots, summary, train_test_gap
 from workflow.tables.identity import table
+from workflow.tables.tightest import HALVES
 
 CELL = {"dataset": "mnist", "model": "cdae", "kind": "cdae", "n_levels": 4, "seed": 0}
 BOUND = EvaluationRow(estimator="lower_bound", n_points=400, mean_nats=10.0, standard_error_nats=0.4)
@@ -51,9 +52,11 @@ def certificate(**changes: Any) -> dict[str, Any]:
         "n_points": 40, "mean_nats": 125.0, "standard_error_nats": 3.0, "bound_nats": 120.0,
         "bound_standard_error_nats": 3.0, "test_nats": 130.0, "test_standard_error_nats": 2.0, "gap_nats": 4.5,
         "gap_standard_error_nats": 0.25, "mean_effective_sample_size": 1.0, "claim": "certified", "status": "ok",
-        "reason": "",
+        "reason": "", "extrapolates": False,
     }  # fmt: skip
-    return known | changes
+    row = known | changes
+    gap, error = row["gap_nats"], row["gap_standard_error_nats"]
+    return dict(zip(HALVES, (gap, error, gap, error), strict=True)) | row
 
 
 def failed_certificate(**changes: Any) -> dict[str, Any]:

@@ -1,14 +1,15 @@
-"""The table of certificates: what a subset says of the whole test split, and which bound is tightest."""
+"""The table of certificates: what a subset says of the whole test split, and what is kept of failures."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.workflow.records import BOUND, CELL, certificate, certificate_table, evaluation_record, failed_certificate
+from tests.workflow.records import BOUND, CELL, evaluation_record
 from workflow.grid.certificate import CertificateRow, CertificationRecord
 from workflow.grid.record import EvaluationRow, Identity
 from workflow.tables.cells import Certified, Evaluated
-from workflow.tables.certificates import COLUMNS, certificates, own_bounds, tightest
+from workflow.tables.certificates import COLUMNS, certificates, own_bounds
+from workflow.tables.tightest import HALVES, tightest
 
 IDENTITY = Identity(**CELL)
 ROW = CertificateRow(
@@ -17,20 +18,43 @@ ROW = CertificateRow(
 )  # fmt: skip
 
 
-def table_of(values, indices, bound, rows=(ROW,)):
+def table_of(values, indices, bound, rows=(ROW,), simulated=None):
     kept = {"annealed/guided/values": values, "annealed/guided/indices": indices}
+    if simulated is not None:
+        kept |= dict(zip(("annealed/guided/lower", "annealed/guided/upper"), map(np.array, simulated), strict=True))
     record = CertificationRecord(identity=IDENTITY, dim=784, rows=list(rows), config_sha256="a", code_sha256="b")
     return certificates([Certified(record, kept)], {IDENTITY: bound} if bound is not None else {})
 
 
-def test_the_whole_split_is_the_bound_on_it_plus_the_mean_excess_on_the_subset():
+def test_of_few_points_the_whole_split_is_the_bound_on_it_plus_the_mean_excess_on_the_subset():
     bound, indices = np.array([1.0, 2.0, 3.0, 10.0]), np.array([0, 3])
     (row,) = table_of(np.array([4.0, 15.0]), indices, bound).to_dict("records")
     assert list(row) == COLUMNS and row["claim"] == "certified" and row["n_distributions"] == 1600
     assert (row["config_sha256"], row["code_sha256"]) == ("a", "b")
     assert row["own_bound_nats"] == 5.5 and row["over_own_bound_nats"] == 4.0
     assert row["over_own_bound_standard_error_nats"] == pytest.approx(1.0)
-    assert row["test_nats"] == 4.0 + 4.0
+    assert row["test_nats"] == 4.0 + 4.0 and row["slope"] == 1.0
+
+
+def test_the_whole_split_is_predicted_with_a_fitted_slope_and_flagged_where_it_lies_beyond_the_subset():
+    """The columns of the subset stay those of the subset."""
+    bound, indices = np.concatenate([np.linspace(-1.0, 1.0, 80), np.full(20, -9.0)]), np.arange(0, 80, 5)
+    values = 7.0 + 0.5 * bound[indices]
+    (row,) = table_of(values, indices, bound).to_dict("records")
+    assert row["slope"] == pytest.approx(0.5) and row["test_nats"] == pytest.approx(7.0 + 0.5 * bound.mean())
+    assert row["extrapolates"] is True
+    assert row["own_bound_nats"] == pytest.approx(bound[indices].mean())
+    assert row["over_own_bound_nats"] == pytest.approx((values - bound[indices]).mean())
+    (row,) = table_of(values, indices, bound[:80]).to_dict("records")
+    assert row["extrapolates"] is False
+
+
+def test_gaps_of_two_halves_stand_beside_that_of_all_simulated_points():
+    row = table_of(np.zeros(2), np.array([0, 1]), np.zeros(3), simulated=([0.0] * 5, [1.0, 4.0, 2.0, 6.0, 6.0]))
+    (row,) = row.to_dict("records")
+    assert row["gap_nats"] == 4.0 and row["gap_standard_error_nats"] == 0.5
+    expected = [3.0, np.sqrt(7.0 / 3.0), 5.0, 1.0]
+    assert [row[name] for name in HALVES] == pytest.approx(expected)
 
 
 def test_its_standard_error_is_the_spread_over_random_subsets_and_test_sets():
@@ -50,7 +74,7 @@ def test_its_standard_error_is_the_spread_over_random_subsets_and_test_sets():
 
 def test_without_the_models_own_bound_nothing_is_said_of_the_whole_split():
     (row,) = table_of(np.array([4.0, 15.0]), np.array([0, 3]), None).to_dict("records")
-    assert pd.isna(row["test_nats"]) and row["gap_nats"] == 4.0
+    assert pd.isna(row["test_nats"]) and pd.isna(row["slope"]) and not row["extrapolates"] and row["gap_nats"] == 4.0
 
 
 @pytest.mark.parametrize("estimator", ["annealed", "all"])
@@ -69,17 +93,3 @@ def test_own_bounds_are_those_of_the_model_and_not_of_others_made_of_it():
     assert list(found) == [IDENTITY] and found[IDENTITY].tolist() == [1.0, 2.0]
     failed = EvaluationRow(estimator="lower_bound", status="failed", reason="no")
     assert own_bounds([Evaluated(evaluation_record(failed), {})]) == {}
-
-
-def test_the_tightest_has_the_surely_smallest_gap():
-    rows = [
-        certificate(variant="x", gap_nats=0.1, gap_standard_error_nats=5.0),
-        certificate(variant="y", gap_nats=1.0, gap_standard_error_nats=0.1),
-        certificate(model="vae", n_levels=None, variant="z", gap_nats=9.0),
-        failed_certificate(model="vae", n_levels=None, variant="f"),
-    ]
-    assert tightest(certificate_table(*rows))["variant"].tolist() == ["y", "z"]
-
-
-def test_of_no_certificates_none_is_tightest():
-    assert tightest(certificate_table()).empty

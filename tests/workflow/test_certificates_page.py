@@ -28,3 +28,8 @@ def test_a_model_that_failed_to_train_has_a_row_without_numbers():
 
 def test_a_run_without_certificates_has_no_table():
     assert list(sections(certificate_table())) == []
+
+
+def test_a_value_that_extrapolates_is_marked():
+    (section,) = sections(certificate_table(certificate(), certificate(extrapolates=True)))
+    assert section.table["Lower bound"].tolist() == ["130.00 ± 2.00", "130.00 ± 2.00 ‡"]

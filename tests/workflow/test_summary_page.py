@@ -110,6 +110,24 @@ def test_the_tightest_bound_stands_beside_the_models_own():
     assert section.table["Tightest (gap)"].tolist() == ["130.00 ± 2.00 (gap 4.50 ± 0.25)"]
 
 
+def test_the_tightest_bound_has_a_dagger_where_it_has_not_converged_and_two_where_it_extrapolates():
+    def tightest(**changes):
+        (section,) = page(summary_row(), certificates=[certificate(**changes)])
+        return section.table["Tightest (gap)"].item()
+
+    assert tightest(claim="bound, not converged") == "130.00 ± 2.00 (gap 4.50 ± 0.25) †"
+    assert tightest(claim="stochastic lower bound") == "130.00 ± 2.00 (gap 4.50 ± 0.25)"
+    assert tightest(extrapolates=True) == "130.00 ± 2.00 (gap 4.50 ± 0.25) ‡"
+    both = page(summary_row(), certificates=[certificate(claim="bound, not converged", extrapolates=True)])
+    assert r"(gap 4.50 $\pm$ 0.25) $\dagger$ $\ddagger$" in to_latex("note", both)
+
+
+def test_the_gap_beside_the_tightest_bound_is_that_of_the_half_that_did_not_choose():
+    halves = {"choosing_gap_nats": 1.0, "reported_gap_nats": 7.0, "reported_gap_standard_error_nats": 0.5}
+    (section,) = page(summary_row(), certificates=[certificate(**halves)])
+    assert section.table["Tightest (gap)"].item() == "130.00 ± 2.00 (gap 7.00 ± 0.50)"
+
+
 def test_the_gap_between_training_and_test_is_the_last_column():
     """Mean over seeds, the error over the points that they share, and their spread; nothing for other models."""
     rows = [summary_row(), summary_row(model="dae", n_levels=None, estimator="parzen", last_step="mean")]

@@ -15,6 +15,7 @@ TABLES = (
     "train_test_gap.csv",
     "certificates.csv",
     "certificates.md",
+    "paired_differences.csv",
     "snapshots.csv",
     "diagnostics.csv",
 )

@@ -12,9 +12,11 @@ from workflow.tables.numbers import count_or_blank, or_blank, with_error
 
 NOTE = (
     "Stochastic lower bounds on log p(x) of the trained model on random test points, in nats per example ± standard "
-    "error over points. The column `Lower bound` is for the whole test split: the model's own bound (Eq. 4) on all of "
-    "it plus the mean paired excess over it on those points. The gap is the mean of upper minus lower bound on data "
-    "simulated from the model. A value is certified where its gap, with two standard errors, is at most "
+    "error over points. The column `Lower bound` is for the whole test split: its points are predicted from those by a "
+    "regression on the model's own bound (Eq. 4). A double dagger ‡ marks such a value where more than one standard "
+    "error rests on test points whose own bound is outside the range of the sample. The gap is the mean of upper minus "
+    "lower bound on all the data simulated from the model. A value is certified where its gap, with two standard "
+    "errors, is at most "
     f"{CERTIFIED_NATS_PER_DIM:g} nats per dimension; one whose weights or gap say that it has not converged is a bound "
     "and no log-likelihood. Slope: what the last doubling of the number of weights added. Pareto k: above 0.7 the "
     "average of the weights is not to be trusted. Variance ratio: of transition over inference model, the largest; "
@@ -32,7 +34,7 @@ def sections(certificates: pd.DataFrame) -> Iterator[Section]:
                 "Weights": count_or_blank(row["n_importance_samples"]),
                 "Points": count_or_blank(row["n_points"]),
                 "Mean log weight": with_error(row, "bound"),
-                "Lower bound": with_error(row, "test"),
+                "Lower bound": with_error(row, "test") + (" ‡" if row["extrapolates"] else ""),
                 "Over the own bound": with_error(row, "over_own_bound"),
                 "Gap, simulated": with_error(row, "gap"),
                 "Effective weights": or_blank(row["mean_effective_sample_size"], 1),

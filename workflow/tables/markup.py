@@ -8,10 +8,15 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Section:
-    """A table of text cells under a title; its first column is left-aligned."""
+    """A table of text cells under a title; its first column is left-aligned.
+
+    Attributes:
+        sentences: that follow the table in markdown.
+    """
 
     title: str
     table: pd.DataFrame
+    sentences: tuple[str, ...] = ()
 
 
 def to_markdown(title: str, note: str, tables: Iterable[Section], protocol: str = "") -> str:
@@ -21,6 +26,8 @@ def to_markdown(title: str, note: str, tables: Iterable[Section], protocol: str 
         header = [list(section.table.columns), ["---", *["---:"] * (len(section.table.columns) - 1)]]
         lines = ["| " + " | ".join(cells) + " |" for cells in [*header, *section.table.to_numpy().tolist()]]
         parts += [f"## {section.title}", "\n".join(lines)]
+        if section.sentences:
+            parts.append("\n".join(f"- {sentence}" for sentence in section.sentences))
     if protocol:
         parts += ["## Protocol", protocol]
     return "\n\n".join(parts) + "\n"
@@ -49,7 +56,7 @@ def _latex_cell(text: str) -> str:
     if text.startswith("**"):
         return rf"\textbf{{{_latex_cell(text.strip('*'))}}}"
     text = _escape(text)
-    for sign, command in [("±", r"$\pm$"), ("≤", r"$\le$"), ("≥", r"$\ge$"), ("†", r"$\dagger$")]:
+    for sign, command in [("±", r"$\pm$"), ("≤", r"$\le$"), ("≥", r"$\ge$"), ("†", r"$\dagger$"), ("‡", r"$\ddagger$")]:
         text = text.replace(sign, command)
     return text
 

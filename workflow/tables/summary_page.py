@@ -5,12 +5,12 @@ from string import Formatter
 
 import pandas as pd
 
-from workflow.tables.certificates import tightest
 from workflow.tables.estimators import CARDS, Claim
 from workflow.tables.identity import label
 from workflow.tables.markup import Section
 from workflow.tables.numbers import error, estimate, with_error
 from workflow.tables.summary import main_rows
+from workflow.tables.tightest import tightest
 
 HEAVY_TAIL_NATS = 10.0  # a median further from the mean than this is printed beside it
 
@@ -20,12 +20,14 @@ NOTE = (
     "bound and rewards blur. For a chain the longest run from noise is shown. The best trained model of a column is "
     "marked only where its paired difference from every other one exceeds two standard errors. A median follows where "
     f"heavy tails bring it more than {HEAVY_TAIL_NATS:g} nats from the mean. A dagger marks a bound that has not "
-    "converged: its weights disagree, and more of them would raise it. The tightest bound is that of the "
-    "estimator with the smallest gap between upper and lower bound on data simulated from the model, of the first seed "
-    "that is certified; `certificates.md` has all of them. Train - test: how much higher the lower bound, or the exact "
-    "value where there is one, is on random training examples; its standard error is over points, which seeds share. "
-    "The rows `-markov` are other models made of the same denoisers: their bounds are no bounds on the models above, "
-    "and do not compete for the mark."
+    "converged: its weights disagree, or its gap is large, and more work would raise it. The tightest bound is that "
+    "of the estimator with the smallest gap between upper and lower bound on data simulated from the model, of the "
+    "first seed that is certified. One half of the simulated points chooses the estimator, and the gap beside the "
+    "bound is that of the other half. A double dagger ‡ marks a value for the whole split that rests on test points "
+    "unlike those of its subset. `certificates.md` has all estimators. Train - test: how much higher the lower bound, "
+    "or the exact value where there is one, is on random training examples; its standard error is over points, which "
+    "seeds share. The rows `-markov` are other models made of the same denoisers: their bounds are no bounds on the "
+    "models above, and do not compete for the mark."
 )
 
 
@@ -57,12 +59,20 @@ def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame, gaps: pd.Data
     wide = wide.reindex(index=cells["Model"].unique(), columns=columns).fillna("")
     if len(best):
         first = best.drop_duplicates(["model", "n_levels"])
-        known = {label(row): f"{with_error(row, 'test')} (gap {with_error(row, 'gap')})" for _, row in first.iterrows()}
+        known = {label(row): _tightest(row) for _, row in first.iterrows()}
         wide["Tightest (gap)"] = [known.get(name, "") for name in wide.index]
     if len(gaps):
         known = _train_minus_test(gaps)
         wide["Train - test"] = [known.get(name, "") for name in wide.index]
     return wide.reset_index()
+
+
+def _tightest(row: pd.Series) -> str:
+    """The value for the whole test split with its gap, and what speaks against either."""
+    text = f"{with_error(row, 'test')} (gap {with_error(row, 'gap')})"
+    if row["claim"] == Claim.NOT_CONVERGED:
+        text += " †"
+    return f"{text} ‡" if row["extrapolates"] else text
 
 
 def _train_minus_test(gaps: pd.DataFrame) -> dict[str, str]:

@@ -8,7 +8,7 @@ from cdae.computing.files import read_record, write_text
 from workflow.grid.cells import Options
 from workflow.grid.provenance import Hashes, foreign
 from workflow.grid.record import EvaluationRecord
-from workflow.tables import certificates_page, published, summary_page
+from workflow.tables import certificates_page, paired_differences, published, summary_page
 from workflow.tables.bound_terms import bound_terms
 from workflow.tables.cells import read_certified, read_evaluated, read_snapshots
 from workflow.tables.certificates import certificates, own_bounds
@@ -47,6 +47,8 @@ def make(
     curve, gaps = snapshots(ends, on_the_way), train_test_gap(ends)
     both_sides = [read_certified(path) for path in certificate_records]
     certified = certificates(both_sides, own_bounds(cells))
+    pairs = paired_differences.paired_differences(both_sides, certified)
+    shown = [*certificates_page.sections(certified), *paired_differences.sections(pairs)]
     ours = list(summary_page.sections(summary, curve, certified, gaps))
     loaders = {name: options["loader"] for name, options in config["datasets"].items()}
     others = published.sections(published.read(figures), loaders)
@@ -62,8 +64,9 @@ def make(
         "train_test_gap.csv": gaps,
         "certificates.csv": certified,
         "certificates.md": to_markdown(
-            "Certificates", certificates_page.NOTE, certificates_page.sections(certified), protocol
+            "Certificates", f"{certificates_page.NOTE}\n\n{paired_differences.NOTE}", shown, protocol
         ),
+        "paired_differences.csv": pairs,
         "snapshots.csv": curve,
         "diagnostics.csv": diagnostics(ends),
     }
