@@ -30,7 +30,7 @@ from tests.helpers import (
 )
 from tests.oracles.linear_gaussian import LinearGaussianCascade
 
-N_POINTS = 12
+N_POINTS = 30
 NAMES = ["paper", "widened", "renoising", "guided", "all pairs", "sequential", "annealed"]
 
 
@@ -62,8 +62,8 @@ def estimators(model: CDAE, xs: torch.Tensor) -> dict[str, sandwich.TwoSided]:
     inference_models = {name: make() for name, make in proposals.PROPOSALS.items()} | {"guided": guided}
     path, steps = CascadePath(model, guided), constant_steps(0.4, 3)
     return {
-        **{name: sandwich.cascade_sampling(model, proposal, 600) for name, proposal in inference_models.items()},
-        "all pairs": sandwich.repeated_all_pairs(model, proposals.Paper(), n_draws=20, n_repeats=50),
+        **{name: sandwich.cascade_sampling(model, proposal, 1_000) for name, proposal in inference_models.items()},
+        "all pairs": sandwich.repeated_all_pairs(model, proposals.Paper(), n_draws=25, n_repeats=60),
         "sequential": sandwich.repeated_sequential(model, guided, n_particles=20, n_repeats=50),
         "annealed": sandwich.Annealing(path, linear_schedule(20), steps, 50),
     }
