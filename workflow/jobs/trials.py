@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cdae.data import EvaluationSet
 from cdae.estimators import annealing, sandwich
 from cdae.estimators.paths import SCHEDULES, AnnealingPath, CascadePath, PriorPath
-from cdae.estimators.proposals import PROPOSALS, Guided, fit_guided, variance_ratios
+from cdae.estimators.proposals import PROPOSALS, Guided, Proposal, fit_guided, variance_ratios
 from cdae.estimators.quadrature import Quadrature
 from cdae.estimators.sandwich import Annealing, TwoSided
 from cdae.estimators.step_sizes import StepSizes
@@ -32,6 +32,7 @@ class Trial:
         n_test: number of test points.
         make: gives the estimator.
         n_distributions: that annealing goes over; None for other estimators.
+        is_random: whether its numbers depend on random draws, so that repeats of it say something.
         largest_variance_ratio: of a transition's variance to the inference model's; None where it means nothing.
     """
 
@@ -40,6 +41,7 @@ class Trial:
     n_test: int
     make: Callable[[], TwoSided]
     n_distributions: int | None = None
+    is_random: bool = True
     largest_variance_ratio: float | None = None
 
 
@@ -58,6 +60,7 @@ class Trials:
             make = partial(sandwich.encoder_sampling, model, s["n_importance_samples"])
             yield Trial(name="importance_weighted", variant="encoder", n_test=s["n_points"], make=make)
         if isinstance(model, Decoder):
+            yield self._from_the_prior(sandwich.prior_sampling_of_decoder, model)
             yield self._annealed("prior", PriorPath(model), "sigmoid")
 
     def _of_cascade(self, model: Cascade) -> Iterator[Trial]:
@@ -70,15 +73,32 @@ class Trials:
                 variant=name,
                 n_test=weighted["n_points"],
                 make=partial(sandwich.cascade_sampling, model, proposal, weighted["n_importance_samples"]),
-                largest_variance_ratio=variance_ratios(model, proposal).max().item(),
+                largest_variance_ratio=self._largest_variance_ratio(model, proposal),
             )
+        yield self._from_the_prior(sandwich.prior_sampling_of_cascade, model)
         all_pairs = partial(sandwich.repeated_all_pairs, model, inference_models["paper"], **s["all_pairs"])
         yield Trial(name="all_pairs", variant="paper", n_test=n, make=all_pairs)
         sequential = partial(sandwich.repeated_sequential, model, guided, **s["sequential"])
         yield Trial(name="sequential", variant="guided", n_test=n, make=sequential)
         yield self._annealed("guided", CascadePath(model, guided), "linear")
         if self.data.examples.shape[1] == 1:
-            yield Trial(name="exact", variant="quadrature", n_test=n, make=partial(Quadrature, model))
+            quadrature = partial(Quadrature, model)
+            yield Trial(name="exact", variant="quadrature", n_test=n, make=quadrature, is_random=False)
+
+    def _from_the_prior(self, sampling: Callable[..., TwoSided], model: nn.Module) -> Trial:
+        """Importance sampling with latents that the model draws without looking at the data."""
+        s = self.settings["importance_weighted"]
+        make = partial(sampling, model, s["n_importance_samples"])
+        return Trial(name="importance_weighted", variant="prior", n_test=s["n_points"], make=make)
+
+    def _largest_variance_ratio(self, model: Cascade, proposal: Proposal) -> float | None:
+        """What tells whether the weights have finite variance; None where the denoiser is unbounded.
+
+        Denoisers are bounded for data in the unit interval, where their outputs pass through a sigmoid.
+        """
+        if not self.data.training.unit_interval:
+            return None
+        return variance_ratios(model, proposal).max().item()
 
     def _annealed(self, variant: str, path: AnnealingPath, schedule: str) -> Trial:
         return Trial(

@@ -21,6 +21,7 @@ TEXT = [
 WHOLE = [
     "n_levels", "seed", "n_updates", "level", "n_importance_samples", "n_distributions", "n_points", "n_simulated",
     "n_chain_steps", "n_train_points", "n_test_points", "n_seeds", "n_failed",
+    "n_checked", "n_repeats",
 ]  # fmt: skip
 YES_OR_NO = ["best"]
 
