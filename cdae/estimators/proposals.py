@@ -141,7 +141,8 @@ def variance_ratios(model: Cascade, proposal: Proposal) -> Float[Tensor, "k"]:
     """Return the variance of p's transition to x_i divided by the proposal's, for i = 1 .. k.
 
     It is the largest ratio over pixels, and at the top level, where p is the prior, over all directions. With a bounded
-    denoiser the importance weights have finite variance if and only if every ratio is below 2.
+    denoiser the importance weights have finite variance if and only if every ratio is below 2. With an unbounded one
+    their variance can be finite or infinite on either side of 2.
     """
     std = proposal.std(model)
     ratios = [(p / q).max() for p, q in zip(model.reconstruction_std[1:], std[:-1], strict=True)]

@@ -16,13 +16,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cdae import ancestral
 from cdae.estimators import all_pairs, annealing, sequential
 from cdae.estimators.course import Course
 from cdae.estimators.proposals import Proposal, draw_log_weights, log_joint, log_proposal
 from cdae.estimators.two_sided import BothSides
 from cdae.estimators.whitened import Base
-from cdae.gaussian import log_mean_exp
-from cdae.interfaces import Cascade, Weighted
+from cdae.gaussian import log_mean_exp, log_normal, standard_normal
+from cdae.interfaces import Cascade, Decoder, Weighted
 
 BASE_POINTS = 25  # whose bases are held together: up to 4 MB per point and level
 BLOCK_ROWS = 2_000  # rows (draws times examples) of a block; a constant, because draws depend on it
@@ -76,6 +77,33 @@ def encoder_sampling(model: Weighted, n_draws: int) -> ImportanceSampling:
         return model.log_weights(x, model.infer(x, generator=generator))
 
     return ImportanceSampling(draw, model.log_weights, n_draws)
+
+
+def prior_sampling_of_cascade(model: Cascade, n_draws: int) -> ImportanceSampling:
+    """Build importance sampling with latents drawn from the cascade itself, top-down; the weight is p(x_0 | x_1).
+
+    It is blind to x, and so it goes where an inference model never goes. In many dimensions it hardly ever hits x.
+    """
+
+    def draw(x: Tensor, generator: torch.Generator) -> Tensor:
+        x_k = model.prior.sample(len(x), generator=generator).to(x.dtype)
+        *_, x_1, mean = ancestral.path(model, x_k, generator=generator)
+        return log_normal(x, mean, model.last_step_std(x_1))
+
+    def at(x: Tensor, latents: Tensor) -> Tensor:
+        x_1 = latents[0]
+        return log_normal(x, model.denoise_level(x_1, 1), model.last_step_std(x_1))
+
+    return ImportanceSampling(draw, at, n_draws)
+
+
+def prior_sampling_of_decoder(model: Decoder, n_draws: int) -> ImportanceSampling:
+    """Build importance sampling with z drawn from N(0, I), blind to x; the weight is p(x | z)."""
+
+    def draw(x: Tensor, generator: torch.Generator) -> Tensor:
+        return model.log_likelihood(x, standard_normal(x, len(x), model.latent_dim, generator=generator))
+
+    return ImportanceSampling(draw, model.log_likelihood, n_draws)
 
 
 @dataclass(frozen=True)

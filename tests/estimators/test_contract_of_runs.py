@@ -124,7 +124,7 @@ def most_elements(name: str, n_draws: int) -> int:
     """A block's states or pairs, or what no run can do without: the weights, and the states of one point's draws."""
     if name == "annealed":
         return K * n_draws * N_POINTS * DIM  # all chains of all points are one batch
-    if name in IMPORTANCE:
+    if name in (*IMPORTANCE, "prior"):
         return max(K * BLOCK * DIM, n_draws * N_POINTS)
     return max(BLOCK, n_draws, N_POINTS) * DIM if "pairs" not in name else 50 * BLOCK
 

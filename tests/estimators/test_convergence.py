@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from cdae.estimators.convergence import diagnostics, has_converged, pareto_k, relative_error, slope
+from cdae.estimators.convergence import (
+    LARGEST_RELATIVE_ERROR,
+    diagnostics,
+    has_converged,
+    pareto_k,
+    relative_error,
+    repeats_add,
+    slope,
+)
+from cdae.gaussian import log_mean_exp
 from tests.helpers import seeded
 
 
@@ -57,9 +66,62 @@ def test_a_tail_is_flagged_though_the_error_is_small():
 def test_a_gap_on_simulated_data_is_flagged_though_the_weights_agree():
     log_weights = log_normal_weights(400, 0.1)
     k, noise = pareto_k(log_weights), 0.1 * torch.randn(50, generator=seeded(2))
-    assert has_converged(log_weights, k, noise)
-    assert not has_converged(log_weights, k, noise + 2.0)
-    assert has_converged(log_weights, k, 20.0 * noise + 0.5)  # within two of its standard errors
+    noise -= noise.mean()
+    assert has_converged(log_weights, k, noise + 0.4)
+    assert not has_converged(log_weights, k, noise + 0.49)  # within two of its standard errors
+    assert not has_converged(log_weights, k, 50.0 * noise)  # noise makes it no easier
+
+
+def test_a_single_simulated_point_never_passes():
+    log_weights = log_normal_weights(400, 0.1)
+    gap = torch.zeros(1, dtype=torch.float64)
+    with pytest.warns(UserWarning, match="degrees of freedom"):
+        assert not has_converged(log_weights, pareto_k(log_weights), gap)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_fewer_than_four_rows_are_judged_by_repeats(rows):
+    """By the error of one repeat, not of the average of all of them."""
+    log_weights, k = torch.zeros(rows, 20, dtype=torch.float64), torch.full((20,), math.nan, dtype=torch.float64)
+    assert not has_converged(log_weights, k)
+    assert not has_converged(log_weights, k, repeats=log_normal_weights(3, 0.01))
+    assert has_converged(log_weights, k, repeats=log_normal_weights(4, 0.1))
+    assert not has_converged(log_weights, k, repeats=log_normal_weights(4, 0.25))
+    assert has_converged(torch.zeros(4, 20, dtype=torch.float64), k, repeats=log_normal_weights(4, 0.25))
+
+
+def test_what_repeats_add_is_what_averaging_them_adds():
+    repeats = torch.tensor([[1.0, 3.0], [2.0, 3.0], [6.0, 3.0]], dtype=torch.float64)
+    expected = math.log((math.e + math.exp(2.0) + math.exp(6.0)) / 3.0) - 3.0
+    np.testing.assert_allclose(repeats_add(repeats).numpy(), [expected, 0.0], rtol=1e-12, atol=1e-12)
+
+
+def power_weights(rows, k, rng):
+    """Logs of u^-k (1 - k), of mean one; their variance is infinite if k is at least 1/2."""
+    return math.log(1.0 - k) - k * np.log(rng.random((rows, 25)))
+
+
+def log_normal_of_mean_one(rows, std, rng):
+    return std * rng.standard_normal((rows, 25)) - 0.5 * std**2
+
+
+FAMILIES = [
+    *((log_normal_of_mean_one, std) for std in (0.4, 0.6, 1.0, 1.4, 1.8)),
+    *((power_weights, k) for k in (0.4, 0.5, 0.6, 0.7, 0.8, 0.85)),
+]
+
+
+@pytest.mark.parametrize(("limit", "holds"), [(LARGEST_RELATIVE_ERROR, True), (0.2, False)])
+def test_weights_that_mostly_pass_are_too_low_by_less_than_a_tenth_of_a_nat(limit, holds):
+    """In the mean over all of a family, whether a single set of examples passes or not."""
+    rng, worst = np.random.default_rng(3), 0.0
+    for rows in (4, 10, 30, 100, 1_000, 10_000):
+        for draw, parameter in FAMILIES:
+            sets = [torch.from_numpy(draw(rows, parameter, rng)) for _ in range(20)]
+            n_passed = sum(relative_error(s).square().mean().sqrt().item() <= limit for s in sets)
+            too_low = [-log_mean_exp(s).mean().item() for s in sets]
+            worst = max(worst, np.mean(too_low)) if n_passed > len(sets) / 2 else worst
+    assert bool(worst < 0.1) == holds and worst > 0.03
 
 
 def test_diagnostics_hold_what_is_defined():

@@ -10,7 +10,7 @@ from cdae.corruption import NoiseSchedule
 from cdae.estimators import importance, proposals
 from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
 from cdae.model import CDAE
-from tests.helpers import assert_mean, linear_cascade, seeded
+from tests.helpers import LinearDenoiser, assert_mean, linear_cascade, seeded
 from tests.oracles import proposals as oracles
 from tests.oracles.linear_gaussian import LinearGaussianCascade
 
@@ -215,3 +215,25 @@ def test_variance_ratios_tell_finite_from_infinite_variance():
             moments.append(np.trapezoid(np.exp(np.minimum(log_ratio, 700.0)), z))
         assert (moments[1] / moments[0] < 1.001) == finite
     assert (proposals.variance_ratios(model, Widened())[:-1] == 1.0).all()
+
+
+@pytest.mark.parametrize(
+    ("c", "rho", "prior_std", "is_below_two", "is_finite"),
+    [([0.6], [3.0], 1.0, False, True), ([0.6, 0.7], [3.0, 0.6], 0.8, True, False)],
+)
+def test_with_an_unbounded_denoiser_variance_is_finite_or_infinite_on_either_side_of_two(
+    c, rho, prior_std, is_below_two, is_finite
+):
+    """r(x) = 3 x in one dimension. The weights have finite variance if and only if 2 P - Q is positive definite.
+
+    P and Q are the precisions of the latents under p, given x_0, and under the inference model.
+    """
+    moments = {"data_mean": torch.zeros(1, dtype=torch.float64), "data_std": torch.ones(1, dtype=torch.float64)}
+    model = CDAE(LinearDenoiser(np.array([[3.0]]), np.zeros(1)), NoiseSchedule((0.0, *c)), **moments)
+    model.prior_std.fill_(prior_std)
+    model.reconstruction_std.copy_(torch.tensor(rho))
+    assert bool((proposals.variance_ratios(model, Paper()) < 2.0).all()) is is_below_two
+    k = len(c)
+    residuals = np.vstack([-3.0 * np.eye(1, k), np.eye(k) - 3.0 * np.eye(k, k=1)])  # x_i - 3 x_{i+1}, by the latents
+    precision = residuals.T @ np.diag(1.0 / np.square([*rho, prior_std])) @ residuals
+    assert bool((np.linalg.eigvalsh(2.0 * precision - np.diag(1.0 / np.square(c))) > 0.0).all()) is is_finite

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from cdae.estimators.paths import CascadePath, PriorPath, linear_schedule
 from scipy.stats import multivariate_normal
 
 from baselines.vae import VAE
@@ -13,7 +14,6 @@ from cdae.corruption import NoiseSchedule
 from cdae.denoiser import DataScale
 from cdae.estimators import annealing, proposals, sandwich
 from cdae.estimators.convergence import has_converged, pareto_k
-from cdae.estimators.paths import CascadePath, PriorPath, linear_schedule
 from cdae.estimators.two_sided import TwoSided
 from cdae.gaussian import log_mean_exp
 from cdae.model import CDAE
@@ -31,7 +31,7 @@ from tests.helpers import (
 )
 from tests.oracles.linear_gaussian import LinearGaussianCascade
 
-N_POINTS = 12
+N_POINTS = 30
 NAMES = ["paper", "widened", "renoising", "guided", "all pairs", "sequential", "annealed"]
 
 
@@ -63,8 +63,8 @@ def estimators(model: CDAE, xs: torch.Tensor) -> dict[str, TwoSided]:
     inference_models = {name: make() for name, make in proposals.PROPOSALS.items()} | {"guided": guided}
     path, steps = CascadePath(model, guided), constant_steps(0.4, 3)
     return {
-        **{name: sandwich.cascade_sampling(model, proposal, 600) for name, proposal in inference_models.items()},
-        "all pairs": sandwich.repeated_all_pairs(model, proposals.Paper(), n_draws=20, n_repeats=50),
+        **{name: sandwich.cascade_sampling(model, proposal, 1_000) for name, proposal in inference_models.items()},
+        "all pairs": sandwich.repeated_all_pairs(model, proposals.Paper(), n_draws=25, n_repeats=60),
         "sequential": sandwich.repeated_sequential(model, guided, n_particles=20, n_repeats=50),
         "annealed": sandwich.Annealing(path, linear_schedule(20), steps, 50),
     }

@@ -6,13 +6,13 @@ from functools import cache
 
 import numpy as np
 import torch
+from cdae.estimators.paths import CascadePath, PriorPath, linear_schedule
+from cdae.estimators.step_sizes import StepSizes
 from torch import Tensor, nn
 
 from cdae.corruption import NoiseSchedule
 from cdae.estimators import proposals, sandwich
-from cdae.estimators.paths import CascadePath, PriorPath, linear_schedule
 from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
-from cdae.estimators.step_sizes import StepSizes
 from cdae.estimators.two_sided import TwoSided
 from cdae.model import CDAE
 from tests.annealing_helpers import linear_decoder
@@ -132,8 +132,8 @@ def decoder() -> Known:
 MODELS = {"linear": linear, "two modes": two_modes, "predicted": predicted, "decoder": decoder}
 
 IMPORTANCE = ["paper", "widened", "renoising", "guided"]
-CASCADE = [*IMPORTANCE, "all pairs", "widened pairs", "sequential", "paper particles", "annealed"]
-DECODER = ["encoder", "annealed prior"]
+CASCADE = [*IMPORTANCE, "prior", "all pairs", "widened pairs", "sequential", "paper particles", "annealed"]
+DECODER = ["encoder", "decoder's prior", "annealed prior"]
 NAMES = [*CASCADE, *DECODER]
 
 
@@ -149,6 +149,8 @@ def make(name: str, case: Known, n_draws: int, n_rows: int = 1) -> TwoSided:
     inference_models = {"paper": Paper(), "widened": Widened(), "renoising": Renoising(), "guided": case.guided}
     if name in IMPORTANCE:
         return sandwich.cascade_sampling(model, inference_models[name], n_draws * n_rows)
+    if name == "prior":
+        return sandwich.prior_sampling_of_cascade(model, n_draws * n_rows)
     if name in ("all pairs", "widened pairs"):
         proposal = Widened() if name == "widened pairs" else Paper()
         return sandwich.repeated_all_pairs(model, proposal, n_draws=n_draws, **repeats)
@@ -157,12 +159,16 @@ def make(name: str, case: Known, n_draws: int, n_rows: int = 1) -> TwoSided:
         return sandwich.repeated_sequential(model, proposal, n_particles=n_draws, **repeats)
     if name == "encoder":
         return sandwich.encoder_sampling(model, n_draws * n_rows)
+    if name == "decoder's prior":
+        return sandwich.prior_sampling_of_decoder(model, n_draws * n_rows)
     path = PriorPath(model) if name == "annealed prior" else CascadePath(model, case.guided)
     return sandwich.Annealing(path, linear_schedule(3), steps, n_draws * n_rows)
 
 
 def has_finite_variance(name: str, case: Known) -> bool:
     """Whether its importance weights have finite variance, for the estimators of a cascade."""
+    if name == "prior":
+        return True  # its weights p(x_0 | x_1) are bounded
     proposal = {"paper": Paper(), "all pairs": Paper(), "paper particles": Paper(), "renoising": Renoising()}
     proposal |= {"widened": Widened(), "widened pairs": Widened()}
     return bool((proposals.variance_ratios(case.model, proposal.get(name, case.guided)) < 2.0).all())

@@ -1,5 +1,7 @@
 """The table of certificates: what a subset says of the whole test split, and what is kept of failures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,22 +16,25 @@ from workflow.tables.tightest import HALVES, tightest
 IDENTITY = Identity(**CELL)
 ROW = CertificateRow(
     estimator="annealed", variant="guided", n_importance_samples=1, n_points=40, gap_nats=4.0,
-    gap_standard_error_nats=0.5, converged=True, n_simulated=40, n_distributions=1600,
+    gap_standard_error_nats=0.5, converged=True, n_simulated=40, n_distributions=1600, n_checked=10, n_repeats=4,
+    repeats_add_nats=0.5, repeats_add_standard_error_nats=0.1,
 )  # fmt: skip
 
 
-def table_of(values, indices, bound, rows=(ROW,), simulated=None):
-    kept = {"annealed/guided/values": values, "annealed/guided/indices": indices}
+def table_of(values, indices, bound, rows=(ROW,), n_intensity_levels=256, simulated=None, **others):
+    kept = {"annealed/guided/values": values, "annealed/guided/indices": indices} | others
     if simulated is not None:
         kept |= dict(zip(("annealed/guided/lower", "annealed/guided/upper"), map(np.array, simulated), strict=True))
-    record = CertificationRecord(identity=IDENTITY, dim=784, rows=list(rows), config_sha256="a", code_sha256="b")
+    known = {"dim": 784, "n_intensity_levels": n_intensity_levels, "config_sha256": "a", "code_sha256": "b"}
+    record = CertificationRecord(identity=IDENTITY, rows=list(rows), **known)
     return certificates([Certified(record, kept)], {IDENTITY: bound} if bound is not None else {})
 
 
 def test_of_few_points_the_whole_split_is_the_bound_on_it_plus_the_mean_excess_on_the_subset():
     bound, indices = np.array([1.0, 2.0, 3.0, 10.0]), np.array([0, 3])
     (row,) = table_of(np.array([4.0, 15.0]), indices, bound).to_dict("records")
-    assert list(row) == COLUMNS and row["claim"] == "certified" and row["n_distributions"] == 1600
+    assert list(row) == COLUMNS and row["claim"] == "stochastic lower bound" and row["n_distributions"] == 1600
+    assert (row["n_checked"], row["n_repeats"], row["repeats_add_nats"]) == (10, 4, 0.5)
     assert (row["config_sha256"], row["code_sha256"]) == ("a", "b")
     assert row["own_bound_nats"] == 5.5 and row["over_own_bound_nats"] == 4.0
     assert row["over_own_bound_standard_error_nats"] == pytest.approx(1.0)
@@ -93,3 +98,20 @@ def test_own_bounds_are_those_of_the_model_and_not_of_others_made_of_it():
     assert list(found) == [IDENTITY] and found[IDENTITY].tolist() == [1.0, 2.0]
     failed = EvaluationRow(estimator="lower_bound", status="failed", reason="no")
     assert own_bounds([Evaluated(evaluation_record(failed), {})]) == {}
+
+
+def test_what_is_claimed_depends_on_the_data_on_the_repeats_and_on_the_other_rows():
+    """A gap of 1.7 + 2 x 0.5 nats is small for images with levels; then another row is higher by 3 nats, or 2."""
+    small = replace(ROW, gap_nats=1.7)
+    other = CertificateRow(estimator="importance_weighted", variant="prior", n_importance_samples=9, converged=False)
+    values, points = np.array([4.0, 5.0, 6.0]), np.arange(3)
+
+    def claims(**changes):
+        return table_of(values, points, None, rows=(small, other), **changes)["claim"].tolist()
+
+    checked, low = "gap certified on simulated data, repeats agree on test points", "bound, not converged"
+    key = "importance_weighted/prior"
+    assert claims() == [checked, low]
+    assert claims(n_intensity_levels=None) == ["stochastic lower bound", low]
+    assert claims(**{f"{key}/values": values + 2.0, f"{key}/indices": points}) == [checked, low]
+    assert claims(**{f"{key}/values": values + 3.0, f"{key}/indices": points}) == [low, low]

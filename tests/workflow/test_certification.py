@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ import torch
 from cdae import checkpoint
 from cdae.computing.files import write_record
 from cdae.data import load_evaluation_set, load_training_set
+from cdae.estimators.sandwich import ImportanceSampling
 from workflow.jobs import certification as module
 from workflow.jobs.cell import CellJob
 from workflow.jobs.certification import Certification
 from workflow.jobs.parts import Parts
+from workflow.jobs.statistics import beside_upper
 from workflow.jobs.trials import Trials
 from workflow.tables.cells import read_certified
 
@@ -32,6 +35,7 @@ VARIANTS = {
 SETTINGS = {
     "n_points": 60,
     "n_simulated": 60,
+    "check": {"n_points": 25, "n_repeats": 4},
     "importance_weighted": {"n_importance_samples": 30, "n_points": 70},
     "all_pairs": {"n_draws": 3, "n_repeats": 4},
     "sequential": {"n_particles": 3, "n_repeats": 4},
@@ -74,9 +78,9 @@ def certified(options, data, weights, folder):
 def test_every_estimator_of_a_model_has_a_row_with_both_sides(options, data, weights, tmp_path):
     done = certified(options, data, weights(options), tmp_path / "parts")
     names = [(row.estimator, row.variant) for row in done.rows]
-    weighted = [("importance_weighted", v) for v in ("paper", "widened", "renoising", "guided")]
+    weighted = [("importance_weighted", v) for v in ("paper", "widened", "renoising", "guided", "prior")]
     others = [("all_pairs", "paper"), ("sequential", "guided"), ("annealed", "fitted")]
-    vaes = [("importance_weighted", "encoder"), ("annealed", "encoder")]
+    vaes = [("importance_weighted", "encoder"), ("importance_weighted", "prior"), ("annealed", "encoder")]
     assert names == (weighted + others if options["kind"] == "cdae" else vaes)
     for row in done.rows:
         assert row.status == "ok" and row.mean_nats >= row.bound_nats
@@ -118,7 +122,7 @@ def test_an_estimator_that_fails_is_a_row_and_the_others_stand(data, weights, tm
     monkeypatch.setattr("cdae.estimators.sandwich.all_pairs.log_likelihood", broken)
     done = certified(CDAE, data, weights(CDAE), tmp_path / "parts")
     assert [row.reason for row in done.rows if row.status == "failed"] == ["no"]
-    assert sum(row.status == "ok" for row in done.rows) == 6
+    assert sum(row.status == "ok" for row in done.rows) == 7
 
 
 def test_a_lower_bound_above_the_exact_value_is_a_failure(data, weights, tmp_path, monkeypatch):
@@ -163,17 +167,91 @@ def test_a_cascade_in_one_dimension_has_an_exact_row_too(data, tmp_path):
     line = one_dimensional(plane)
     model = cell(CDAE).build(line.training)
     names = [(trial.name, trial.variant) for trial in Trials(cell(CDAE), line, Parts(tmp_path, "line")).of(model)]
-    assert names[-1] == ("exact", "quadrature") and len(names) == 8
+    assert names[-1] == ("exact", "quadrature") and len(names) == 9
 
 
-def test_every_trial_of_a_cascade_knows_whether_its_weights_have_finite_variance(data, tmp_path):
+@pytest.mark.parametrize("is_bounded", [True, False])
+def test_trials_know_the_variance_ratio_where_the_denoiser_is_bounded(data, tmp_path, is_bounded):
+    """With an unbounded denoiser weights can have infinite variance, whatever the ratio."""
     plane = load_evaluation_set(data)
+    plane = replace(plane, training=replace(plane.training, unit_interval=is_bounded))
     model = cell(CDAE).build(plane.training)
     model.reconstruction_std.fill_(0.1)
     trials = list(Trials(cell(CDAE), plane, Parts(tmp_path, "id")).of(model))
-    ratios = {trial.variant: trial.largest_variance_ratio for trial in trials if trial.name == "importance_weighted"}
-    assert set(ratios) == {"paper", "widened", "renoising", "guided"} and all(r > 0.0 for r in ratios.values())
+    inference_models = ("paper", "widened", "renoising", "guided")
+    known = {trial.variant: trial.largest_variance_ratio for trial in trials if trial.variant in inference_models}
+    weighted = {t.variant: t.largest_variance_ratio for t in trials if t.name == "importance_weighted"}
+    assert all((weighted[name] is not None and weighted[name] > 0.0) is is_bounded for name in inference_models)
+    assert weighted["prior"] is None and set(known) == set(inference_models)
     assert all(trial.largest_variance_ratio is None for trial in trials if trial.name != "importance_weighted")
+
+
+@pytest.mark.parametrize("options", [CDAE, VAE], ids=["cdae", "vae"])
+def test_every_estimate_is_repeated_on_some_of_its_own_points(options, data, weights, tmp_path):
+    done = certified(options, data, weights(options), tmp_path / "parts")
+    for row in done.rows:
+        repeats, indices = done.values[f"{row.key}/check"], done.values[f"{row.key}/check_indices"]
+        assert repeats.shape == (4, 25) and (row.n_repeats, row.n_checked) == (4, 25)
+        of_all = done.values[f"{row.key}/indices"]
+        assert np.isin(indices, of_all).all() and indices.max() > np.sort(of_all)[25]  # random ones, not the first
+        adds = np.log(np.exp(repeats).mean(0)) - repeats.mean(0)
+        assert row.repeats_add_nats == pytest.approx(adds.mean()) and adds.mean() > 0.0
+        assert row.repeats_add_standard_error_nats == pytest.approx(adds.std(ddof=1) / 5.0)
+        values = done.values[f"{row.key}/values"][np.searchsorted(of_all, indices)]
+        runs = np.vstack([values, repeats])
+        assert all((a != b).all() for a, b in combinations(runs, 2))  # every one with random numbers of its own
+
+
+def test_an_estimator_without_randomness_needs_no_repeats(data, tmp_path, monkeypatch):
+    line = replace(one_dimensional(load_evaluation_set(data)), log_density=None)
+    made = cell(CDAE)
+    trials = {trial.name: trial for trial in Trials(made, line, Parts(tmp_path, "id")).of(made.build(line.training))}
+    monkeypatch.setattr(module, "load_evaluation_set", lambda path: line)
+    certification = Certification(made, data, Parts(tmp_path, "id"))
+    x = torch.zeros(60, 1)
+    certification.estimate(trials["exact"], (x, x[None]))
+    (row,) = certification.rows
+    assert (row.estimator, row.n_repeats, row.n_checked, row.repeats_add_nats) == ("exact", None, None, None)
+    assert "exact/quadrature/check" not in certification.values and row.gap_nats == 0.0 and row.status == "ok"
+
+
+def test_no_repeats_are_made_where_none_are_asked_for(data, weights, tmp_path):
+    path, options = weights(VAE), {**cell(VAE).config}
+    options["certify"] = {**SETTINGS, "check": {"n_points": 25, "n_repeats": 0}}
+    certification = Certification(CellJob(options), data, Parts(tmp_path / "parts", "id"))
+    certification.run(path)
+    assert all(row.status == "ok" and row.n_repeats is None for row in certification.rows)
+    assert not any(name.endswith("/check") for name in certification.values)
+
+
+def test_an_upper_bound_below_the_lower_one_is_a_failure(data, weights, tmp_path, monkeypatch):
+    real = ImportanceSampling.upper_bound
+    monkeypatch.setattr(ImportanceSampling, "upper_bound", lambda *args, **known: real(*args, **known) - 9.0)
+    done = certified(VAE, data, weights(VAE), tmp_path / "parts")
+    failed = [row for row in done.rows if row.status == "failed"]
+    assert [row.variant for row in failed] == ["encoder", "prior"]
+    assert all("one of its two bounds is wrong, which is a bug" in row.reason for row in failed)
+
+
+@pytest.mark.parametrize(
+    ("shift", "spread", "status"),
+    [(0.0, 0.1, "ok"), (-0.04, 0.1, "ok"), (-0.06, 0.1, "failed"), (-5e-4, 0.0, "ok"), (-2e-3, 0.0, "failed")],
+)
+def test_a_gap_may_be_negative_by_chance_and_by_rounding_alone(shift, spread, status):
+    """100 points at 1,000 nats: five errors are 0.05 nats, and rounding is 0.001."""
+    noise = torch.tensor([-1.0, 1.0] * 50, dtype=torch.float64) * 0.995  # of standard deviation 1
+    lower = torch.full((100,), 1_000.0, dtype=torch.float64)
+    found = beside_upper(lower, lower + shift + spread * noise)
+    assert found.get("status", "ok") == status
+    assert found["gap_nats"] == pytest.approx(shift) and found["n_simulated"] == 100
+
+
+def test_the_record_says_how_many_levels_the_data_have(data, tmp_path):
+    certification = Certification(cell(CDAE), data, Parts(tmp_path, "id"))
+    assert certification.record().n_intensity_levels is None
+    training = replace(certification.data.training, n_intensity_levels=17)
+    certification.data = replace(certification.data, training=training)
+    assert certification.record().n_intensity_levels == 17 and certification.record().dim == 2
 
 
 def one_dimensional(data):

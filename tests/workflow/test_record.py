@@ -30,11 +30,13 @@ CERTIFICATE = CertificateRow(
     exact_nats=1.5, excess_nats=-0.5, excess_standard_error_nats=0.2, converged=True, n_distributions=16,
     bound_nats=0.5, bound_standard_error_nats=0.3, n_simulated=8, simulated_lower_nats=1.0, simulated_upper_nats=1.25,
     gap_nats=0.25, gap_standard_error_nats=0.05, mean_effective_sample_size=1.5, mean_log_weight_std=0.7,
-    mean_relative_error=0.6, mean_slope=0.1, mean_pareto_k=0.4, largest_variance_ratio=1.9,
+    n_checked=5, n_repeats=4, repeats_add_nats=0.1, repeats_add_standard_error_nats=0.02, has_heavy_tail=True,
+    mean_relative_error=0.6, mean_slope=0.1, slope_standard_error=0.01, mean_pareto_k=0.4, largest_variance_ratio=1.9,
 )  # fmt: skip
 CERTIFICATION = CertificationRecord(
     identity=Identity(**CELL | {"model": "007", "n_levels": None}),
     dim=2,
+    n_intensity_levels=17,
     rows=[CERTIFICATE, CertificateRow(estimator="all", status="failed", reason="training diverged")],
     config_sha256="a",
     code_sha256="b",

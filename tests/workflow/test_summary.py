@@ -9,7 +9,7 @@ from tests.workflow.records import CELL, evaluation_record, failed_summary_row, 
 from workflow.grid.record import EvaluationRow
 from workflow.tables.cells import Evaluated
 from workflow.tables.log_likelihood import COLUMNS, log_likelihood, per_example_values
-from workflow.tables.summary import main_rows, summarize
+from workflow.tables.summary import _exceeds, main_rows, summarize
 
 
 def noise(n=50):
@@ -82,24 +82,66 @@ def test_a_grid_in_which_everything_failed_has_a_summary_of_failures():
     assert summary["best"].tolist() == [False] * 3
 
 
+def several_seeds(shifts: dict[str, list[float]], spread=0.1) -> list[Evaluated]:
+    """A lower bound of every model and seed, about these means, with a spread over 50 points."""
+    return [
+        cell([("lower_bound", {}, spread * noise() + shift)], model=model, seed=seed)
+        for model, seeds in shifts.items()
+        for seed, shift in enumerate(seeds)
+    ]
+
+
 @pytest.mark.parametrize(("difference", "best"), [(1.0, True), (0.2, False)])
 def test_best_is_what_surely_exceeds_every_other(difference, best):
     """The two models' values are paired up to independent noise, whose standard error is 0.1 x sqrt(2)."""
     rng = np.random.default_rng(1)
     worse, better = (noise(50) * 30.0 + rng.standard_normal(50) * 0.7 for _ in range(2))
     better += worse.mean() - better.mean() + difference
-    cells = [cell([("lower_bound", {}, values)], model=m) for m, values in (("a", worse), ("b", better))]
+    values = {"a": worse, "b": better}
+    cells = [
+        cell([("lower_bound", {}, values[m] + s)], model=m, seed=i) for m in values for i, s in enumerate((0, 1e-3))
+    ]
     assert summarized(*cells)["best"].tolist() == [False, best]
 
 
-def test_the_spread_between_seeds_counts_in_what_is_best():
-    found = {"a": (0.0, 0.0), "b": (1.0, 9.0)}
-    cells = [
-        cell([("lower_bound", {}, noise() * 0.1 + shift)], model=m, seed=seed)
-        for m, shifts in found.items()
-        for seed, shift in enumerate(shifts)
-    ]
-    assert summarized(*cells)["best"].tolist() == [False, False]
+@pytest.mark.parametrize(
+    ("other", "best"), [([9.0, 1.0], False), ([9.0, 8.0], False), ([9.0, 8.99], True), ([9.0, 8.5, 9.5], True)]
+)
+def test_the_spread_between_seeds_and_their_small_number_count_in_what_is_best(other, best):
+    """Two seeds that differ by 1 tell hardly more than that their mean is uncertain by 6."""
+    assert summarized(*several_seeds({"a": [5.0, 5.01], "b": other}))["best"].tolist() == [False, best]
+
+
+@pytest.mark.parametrize(
+    "shifts", [{"a": [0.0], "b": [99.0]}, {"a": [0.0, 0.01], "b": [99.0]}, {"a": [0], "b": [9, 9.01]}]
+)
+def test_a_single_seed_gives_no_mark_and_takes_part_in_none(shifts):
+    assert not summarized(*several_seeds(shifts))["best"].any()
+
+
+def test_numbers_without_any_spread_are_compared_as_they_are():
+    assert summarized(*several_seeds({"a": [1.0, 1.0], "b": [2.0, 2.0]}, spread=0.0))["best"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 5])
+@pytest.mark.parametrize("seed_std", [0.05, 0.3, 3.0])
+def test_of_equal_models_one_is_marked_in_at_most_a_tenth_of_the_tables(n_seeds, seed_std):
+    """Two models, whose seeds differ by less than the noise between points, by as much, and by more."""
+    rng, n_tables = np.random.default_rng(n_seeds), 1_000
+
+    def values() -> np.ndarray:
+        return seed_std * rng.standard_normal((n_seeds, 1)) + 0.5 * rng.standard_normal((n_seeds, 20))
+
+    pairs = [(values(), values()) for _ in range(n_tables)]
+    n_marked = sum(_exceeds(a, b) or _exceeds(b, a) for a, b in pairs)
+    assert 0 < n_marked <= n_tables / 10
+
+
+@pytest.mark.parametrize("n_seeds", [2, 5])
+def test_a_model_that_is_better_by_far_is_marked(n_seeds):
+    rng = np.random.default_rng(0)
+    equal, better = (rng.standard_normal((n_seeds, 1)) + rng.standard_normal((n_seeds, 20)) for _ in range(2))
+    assert _exceeds(better + 60.0, equal) and not _exceeds(equal, better + 60.0)
 
 
 def test_controls_and_a_model_that_is_alone_are_not_best():
@@ -117,8 +159,10 @@ def test_the_bound_of_another_model_is_never_best_and_takes_no_mark_away():
                 ("markov_bound", {"model_suffix": "-markov"}, 99.0 * mean + 0.01 * noise()),
             ],
             model=model,
+            seed=seed,
         )
         for model, mean in (("a", 1.0), ("b", 2.0))
+        for seed in (0, 1)
     ]
     best = summarized(*cells).set_index("model")["best"].to_dict()
     assert best == {"a": False, "a-markov": False, "b": True, "b-markov": False}

@@ -71,3 +71,9 @@ def test_the_reported_gap_is_unbiased_where_the_smallest_of_all_points_is_more_t
 def test_what_is_chosen_keeps_its_other_columns():
     frame = certificate_table(certificate(), certificate(model="vae"))
     pd.testing.assert_frame_equal(tightest(frame), frame)
+
+
+def test_a_row_that_failed_is_never_the_tightest():
+    """Its gap is smallest of all, because one of its bounds is wrong."""
+    wrong = certificate(variant="wrong", gap_nats=-50.0, status="failed", claim="failed", reason="gap of -50")
+    assert tightest(certificate_table(wrong, certificate(variant="right")))["variant"].tolist() == ["right"]

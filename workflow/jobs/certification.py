@@ -1,5 +1,6 @@
 """Both sides of log p(x) of one trained model, by every estimator that fits it: a lower bound on test data, and the gap
-between lower and upper bound on data that the model has generated itself.
+between lower and upper bound on data that the model has generated itself. The gap says nothing of test points unlike
+those data: there, independent repeats of the whole estimate are compared.
 
 All numbers are kept in parts as they are made: an interrupted job goes on where it was when it is run again.
 """
@@ -20,8 +21,8 @@ from cdae import checkpoint
 from cdae.computing.arrays import write_npz
 from cdae.computing.files import read_record, write_record
 from cdae.data import load_evaluation_set
-from cdae.estimators.convergence import diagnostics, has_converged, pareto_k
-from cdae.estimators.two_sided import BothSides
+from cdae.estimators.convergence import diagnostics, has_converged, has_heavy_tail, pareto_k, repeats_add, slope
+from cdae.estimators.two_sided import BothSides, TwoSided
 from cdae.gaussian import log_mean_exp
 from cdae.interfaces import Simulates
 from workflow.grid.certificate import CertificateRow, CertificationRecord
@@ -34,7 +35,7 @@ from workflow.jobs.process import (
     reason,
     use_one_thread_deterministically,
 )
-from workflow.jobs.statistics import beside_exact, mean_and_error
+from workflow.jobs.statistics import beside_exact, beside_upper, mean_and_error
 from workflow.jobs.trials import Trial, Trials
 
 CHUNK_POINTS = 50  # of one batch; a constant, because results depend on it
@@ -131,35 +132,53 @@ class Certification:
 
         forward_weights = self.in_parts(f"{label}, test", len(test), forward)["log_weights"]
         on_simulated = BothSides(**self.in_parts(f"{label}, simulated", len(x), both_sides))
-        self.add(trial, indices, forward_weights, on_simulated)
+        self.add(trial, indices, forward_weights, on_simulated, self.repeated(trial, estimator))
 
-    def add(self, trial: Trial, indices: Tensor, forward: Tensor, simulated: BothSides) -> None:
-        """The row of one estimator, from its log weights on test data and both of its sides on simulated data."""
+    def checked(self, trial: Trial) -> Tensor:
+        """Indices of the test points of the repeats: random ones of the estimator's own."""
+        n = min(self.settings["check"]["n_points"], trial.n_test)
+        return self.data.random_subset(n, seed=self.cell.subset_seed())
+
+    def repeated(self, trial: Trial, estimator: TwoSided) -> Tensor | None:
+        """Logs of independent repeats of the whole estimate (n_repeats, n_checked), in nats; None without repeats."""
+        n_repeats = self.settings["check"]["n_repeats"]
+        if n_repeats == 0 or not trial.is_random:
+            return None
+        x, label = self.data.examples[self.checked(trial)], f"{trial.name}, {trial.variant}"
+
+        def again(points: slice, generator: torch.Generator) -> dict[str, Tensor]:
+            return {"log_weights": estimator.log_weights(x[points], generator=generator)}
+
+        runs = [self.in_parts(f"{label}, check {i}", len(x), again)["log_weights"] for i in range(n_repeats)]
+        return torch.stack([log_mean_exp(log_weights) for log_weights in runs])
+
+    def add(self, trial: Trial, indices: Tensor, forward: Tensor, simulated: BothSides, repeats: Tensor | None) -> None:
+        """The row of one estimator, from log weights on test data, both sides on simulated data, and repeats."""
         values, bound, k = log_mean_exp(forward), forward.mean(0), pareto_k(forward)
         lower, upper = log_mean_exp(simulated.log_weights), simulated.upper
         known = self.data.log_density
         bound_nats, bound_error = mean_and_error(bound)
-        gap_nats, gap_error = mean_and_error(upper - lower)
+        sides = {**beside_upper(lower, upper), **beside_exact(values, None if known is None else known[indices])}
         row = CertificateRow(
             estimator=trial.name,
             variant=trial.variant,
             n_importance_samples=len(forward),
             n_distributions=trial.n_distributions,
-            **beside_exact(values, None if known is None else known[indices]),
+            **sides,
             bound_nats=bound_nats,
             bound_standard_error_nats=bound_error,
-            n_simulated=len(upper),
-            simulated_lower_nats=lower.mean().item(),
-            simulated_upper_nats=upper.mean().item(),
-            gap_nats=gap_nats,
-            gap_standard_error_nats=gap_error,
-            converged=has_converged(forward, k, upper - lower),
+            **_of_repeats(repeats),
+            converged=has_converged(forward, k, upper - lower, repeats),
+            has_heavy_tail=has_heavy_tail(forward, k),
             **diagnostics(forward),
+            slope_standard_error=None if len(forward) == 1 else mean_and_error(slope(forward))[1],
             mean_pareto_k=None if k.isnan().all() else k.nanmean().item(),
             largest_variance_ratio=trial.largest_variance_ratio,
         )
         self.rows.append(row)
         kept = {"values": values, "bound": bound, "indices": indices, "lower": lower, "upper": upper}
+        if repeats is not None:
+            kept |= {"check": repeats, "check_indices": self.checked(trial)}
         self.values |= {f"{row.key}/{what}": tensor.numpy() for what, tensor in kept.items()}
 
     def in_parts(
@@ -180,9 +199,27 @@ class Certification:
     def record(self, **hashes: str) -> CertificationRecord:
         """All that the tables need to know of the cell but the per-example values."""
         return CertificationRecord(
-            identity=self.cell.identity, dim=self.data.examples.shape[1], rows=self.rows, status=self.status, **hashes
+            identity=self.cell.identity,
+            dim=self.data.examples.shape[1],
+            n_intensity_levels=self.data.training.n_intensity_levels,
+            rows=self.rows,
+            status=self.status,
+            **hashes,
         )
 
 
 def _arrays(tensors: dict[str, Tensor]) -> Arrays:
     return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+
+
+def _of_repeats(repeats: Tensor | None) -> dict[str, Any]:
+    """Fields of a row: how many repeats there are, of how many points, and what averaging them adds."""
+    if repeats is None:
+        return {}
+    adds, error = mean_and_error(repeats_add(repeats))
+    return {
+        "n_checked": repeats.shape[1],
+        "n_repeats": len(repeats),
+        "repeats_add_nats": adds,
+        "repeats_add_standard_error_nats": error,
+    }

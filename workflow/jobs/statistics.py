@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor
 
 PAIRED_ERRORS = 5.0  # a lower bound further above the exact value than this many standard errors is a bug
+ROUNDING = 1e-6  # of a log weight whose factors are computed in float32
 
 
 def mean_and_error(values: Tensor) -> tuple[float, float]:
@@ -35,4 +36,31 @@ def beside_exact(values: Tensor, exact: Tensor | None) -> dict[str, Any]:
     if excess > PAIRED_ERRORS * error:
         fields["status"] = "failed"
         fields["reason"] = f"{excess:.3g} nats above the exact value, {excess / error:.1f} paired standard errors"
+    return fields
+
+
+def beside_upper(lower: Tensor, upper: Tensor) -> dict[str, Any]:
+    """Fields of a `CertificateRow`: both bounds on the same simulated points, and the gap between them.
+
+    A row whose upper bound lies below its lower bound by more than `PAIRED_ERRORS` paired standard errors, and by more
+    than rounding explains, has failed.
+
+    Args:
+        lower, upper: (n,), in nats.
+    """
+    gap, error = mean_and_error(upper - lower)
+    fields: dict[str, Any] = {
+        "n_simulated": len(upper),
+        "simulated_lower_nats": lower.mean().item(),
+        "simulated_upper_nats": upper.mean().item(),
+        "gap_nats": gap,
+        "gap_standard_error_nats": error,
+    }
+    rounding = ROUNDING * max(lower.abs().max().item(), upper.abs().max().item())
+    if gap < -PAIRED_ERRORS * error - rounding:
+        fields["status"] = "failed"
+        fields["reason"] = (
+            f"gap of {gap:.3g} ± {error:.2g} nats on simulated data, expected at least 0: one of its two bounds is "
+            "wrong, which is a bug"
+        )
     return fields

@@ -11,7 +11,7 @@ from cdae.data import EvaluationSet
 from cdae.estimators import course, sandwich
 from cdae.estimators.course import Course
 from cdae.estimators.gaussian_base import CascadeFit, DecoderFit
-from cdae.estimators.proposals import PROPOSALS, Guided, fit_guided, variance_ratios
+from cdae.estimators.proposals import PROPOSALS, Guided, Proposal, fit_guided, variance_ratios
 from cdae.estimators.quadrature import Quadrature
 from cdae.estimators.sandwich import Annealing
 from cdae.estimators.two_sided import TwoSided
@@ -35,6 +35,7 @@ class Trial:
         n_test: number of test points.
         make: gives the estimator.
         n_distributions: that annealing goes over; None for other estimators.
+        is_random: whether its numbers depend on random draws, so that repeats of it say something.
         largest_variance_ratio: of a transition's variance to the inference model's; None where it means nothing.
     """
 
@@ -43,6 +44,7 @@ class Trial:
     n_test: int
     make: Callable[[], TwoSided]
     n_distributions: int | None = None
+    is_random: bool = True
     largest_variance_ratio: float | None = None
 
 
@@ -61,6 +63,7 @@ class Trials:
             make = partial(sandwich.encoder_sampling, model, s["n_importance_samples"])
             yield Trial(name="importance_weighted", variant="encoder", n_test=s["n_points"], make=make)
         if isinstance(model, Decoder):
+            yield self._from_the_prior(sandwich.prior_sampling_of_decoder, model)
             yield self._annealed("encoder" if isinstance(model, Weighted) else "prior", DecoderFit(model))
 
     def _of_cascade(self, model: Cascade) -> Iterator[Trial]:
@@ -73,8 +76,9 @@ class Trials:
                 variant=name,
                 n_test=weighted["n_points"],
                 make=partial(sandwich.cascade_sampling, model, proposal, weighted["n_importance_samples"]),
-                largest_variance_ratio=variance_ratios(model, proposal).max().item(),
+                largest_variance_ratio=self._largest_variance_ratio(model, proposal),
             )
+        yield self._from_the_prior(sandwich.prior_sampling_of_cascade, model)
         all_pairs = partial(sandwich.repeated_all_pairs, model, inference_models["paper"], **s["all_pairs"])
         yield Trial(name="all_pairs", variant="paper", n_test=n, make=all_pairs)
         sequential = partial(sandwich.repeated_sequential, model, guided, **s["sequential"])
@@ -82,7 +86,23 @@ class Trials:
         precision = s["annealing"]["force_precision"]
         yield self._annealed("fitted", CascadeFit(model, force_precision=precision))
         if self.data.examples.shape[1] == 1:
-            yield Trial(name="exact", variant="quadrature", n_test=n, make=partial(Quadrature, model))
+            quadrature = partial(Quadrature, model)
+            yield Trial(name="exact", variant="quadrature", n_test=n, make=quadrature, is_random=False)
+
+    def _from_the_prior(self, sampling: Callable[..., TwoSided], model: nn.Module) -> Trial:
+        """Importance sampling with latents that the model draws without looking at the data."""
+        s = self.settings["importance_weighted"]
+        make = partial(sampling, model, s["n_importance_samples"])
+        return Trial(name="importance_weighted", variant="prior", n_test=s["n_points"], make=make)
+
+    def _largest_variance_ratio(self, model: Cascade, proposal: Proposal) -> float | None:
+        """What tells whether the weights have finite variance; None where the denoiser is unbounded.
+
+        Denoisers are bounded for data in the unit interval, where their outputs pass through a sigmoid.
+        """
+        if not self.data.training.unit_interval:
+            return None
+        return variance_ratios(model, proposal).max().item()
 
     def _annealed(self, variant: str, fit: CascadeFit | DecoderFit) -> Trial:
         return Trial(

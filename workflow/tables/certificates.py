@@ -10,9 +10,10 @@ import pandas as pd
 
 from workflow.grid.record import Identity
 from workflow.tables.cells import Certified, Evaluated
-from workflow.tables.estimators import claim
+from workflow.tables.estimators import claim, threshold_nats
 from workflow.tables.identity import IDENTITY, columns, table
 from workflow.tables.regression import whole_split
+from workflow.tables.surpassed import surpassed
 from workflow.tables.tightest import HALVES, halves
 
 COLUMNS = [
@@ -20,7 +21,9 @@ COLUMNS = [
     "standard_error_nats", "bound_nats", "bound_standard_error_nats", "own_bound_nats", "over_own_bound_nats",
     "over_own_bound_standard_error_nats", "test_nats", "test_standard_error_nats", "slope", "extrapolates",
     "n_simulated", "simulated_lower_nats", "simulated_upper_nats", "gap_nats", "gap_standard_error_nats", *HALVES,
-    "claim", "mean_effective_sample_size", "mean_log_weight_std", "mean_relative_error", "mean_slope", "mean_pareto_k",
+    "n_checked", "n_repeats", "repeats_add_nats", "repeats_add_standard_error_nats", "claim",
+    "mean_effective_sample_size", "mean_log_weight_std", "mean_relative_error", "mean_slope", "slope_standard_error",
+    "mean_pareto_k",
     "largest_variance_ratio", "exact_nats", "excess_nats", "excess_standard_error_nats", "status", "reason",
     "config_sha256", "code_sha256",
 ]  # fmt: skip
@@ -35,8 +38,11 @@ def certificates(cells: list[Certified], own_bounds: dict[Identity, np.ndarray])
     rows = []
     for cell in cells:
         record, bound = cell.record, own_bounds.get(cell.record.identity)
+        threshold = threshold_nats(record.dim, record.n_intensity_levels)
+        behind = surpassed(cell, threshold)
         for row in record.rows:
-            found = {**asdict(row), **columns(record.identity), "claim": claim(row, record.dim)}
+            said = claim(row, threshold, doubted=row.key in behind)
+            found = {**asdict(row), **columns(record.identity), "claim": said}
             found |= {"config_sha256": record.config_sha256, "code_sha256": record.code_sha256}
             if bound is not None and f"{row.key}/values" in cell.values:
                 values, indices = cell.values[f"{row.key}/values"], cell.values[f"{row.key}/indices"]

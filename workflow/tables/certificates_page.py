@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from workflow.grid.record import OK
-from workflow.tables.estimators import CERTIFIED_NATS_PER_DIM
+from workflow.tables.estimators import CERTIFIED_BITS_PER_DIM, CERTIFIED_NATS, FEWEST_REPEATS, Claim
 from workflow.tables.identity import label
 from workflow.tables.markup import Section
 from workflow.tables.numbers import count_or_blank, or_blank, with_error
@@ -15,12 +15,17 @@ NOTE = (
     "error over points. The column `Lower bound` is for the whole test split: its points are predicted from those by a "
     "regression on the model's own bound (Eq. 4). A double dagger ‡ marks such a value where more than one standard "
     "error rests on test points whose own bound is outside the range of the sample. The gap is the mean of upper minus "
-    "lower bound on all the data simulated from the model. A value is certified where its gap, with two standard "
-    "errors, is at most "
-    f"{CERTIFIED_NATS_PER_DIM:g} nats per dimension; one whose weights or gap say that it has not converged is a bound "
-    "and no log-likelihood. Slope: what the last doubling of the number of weights added. Pareto k: above 0.7 the "
-    "average of the weights is not to be trusted. Variance ratio: of transition over inference model, the largest; "
-    "where it is 2 or more the weights have infinite variance."
+    "lower bound on all the data simulated from the model. "
+    "It is certified where it is, with two standard errors, at most "
+    f"{CERTIFIED_BITS_PER_DIM:g} bits per dimension, or {CERTIFIED_NATS:g} nats for data without levels. That says how "
+    "tight the estimator is on the model's own data, and not how far a value on test data is from the log-likelihood. "
+    f"Repeats agree where averaging {FEWEST_REPEATS} or more independent repeats of the whole estimate, on some test "
+    "points, adds no more than that either, with two standard errors. A bound has not converged where its weights, its "
+    "gap or its repeats say so, or where another row of the same model is higher by more than three standard errors of "
+    "the paired difference. Slope: what the last doubling of the number of weights added. Pareto k: above 0.7 the "
+    "average of the weights is not to be trusted. Variance ratio: of transition over inference model, the largest; it "
+    "is given where denoisers are bounded, that is for data in the unit interval, and there the weights have infinite "
+    "variance if it is 2 or more."
 )
 
 
@@ -37,11 +42,12 @@ def sections(certificates: pd.DataFrame) -> Iterator[Section]:
                 "Lower bound": with_error(row, "test") + (" ‡" if row["extrapolates"] else ""),
                 "Over the own bound": with_error(row, "over_own_bound"),
                 "Gap, simulated": with_error(row, "gap"),
+                "Repeats add": with_error(row, "repeats_add"),
                 "Effective weights": or_blank(row["mean_effective_sample_size"], 1),
                 "Pareto k": or_blank(row["mean_pareto_k"]),
                 "Slope": or_blank(row["mean_slope"]),
                 "Variance ratio": or_blank(row["largest_variance_ratio"]),
-                "Claim": row["claim"] if row["status"] == OK else f"{row['status']}: {row['reason']}",
+                "Claim": _claim(row),
             }
             for _, row in group.iterrows()
         ]
@@ -53,3 +59,13 @@ def _estimator(row: pd.Series) -> str:
     if pd.notna(row["n_distributions"]):
         name += f" over {row['n_distributions']:,}"
     return f"{name}, {row['variant']}" if row["variant"] else name
+
+
+def _claim(row: pd.Series) -> str:
+    """What is claimed, with the sizes that it rests on; or why there is no number."""
+    if row["status"] != OK:
+        return f"{row['status']}: {row['reason']}"
+    if row["claim"] not in (Claim.CHECKED, Claim.CERTIFIED):
+        return row["claim"]
+    sizes = f"{row['claim']}: the gap is {with_error(row, 'gap')} nats"
+    return sizes + (f", repeats add {with_error(row, 'repeats_add')}" if row["claim"] == Claim.CHECKED else "")

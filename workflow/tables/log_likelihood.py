@@ -8,7 +8,7 @@ import pandas as pd
 from cdae.units import bits_per_dim
 from workflow.grid.record import EvaluationRecord, EvaluationRow
 from workflow.tables.cells import Evaluated
-from workflow.tables.estimators import CARDS, claim
+from workflow.tables.estimators import CARDS, claim, threshold_nats
 from workflow.tables.identity import IDENTITY, SAMPLES, columns, of_row, table
 
 COLUMNS = [
@@ -26,7 +26,7 @@ def log_likelihood(cells: list[Evaluated]) -> pd.DataFrame:
             **columns(of_row(record.identity, row)),
             "split": "test" if row.n_points is not None else None,
             "bits_per_dim": _bits_per_dim(record, row),
-            "claim": claim(row, record.dim),
+            "claim": claim(row, threshold_nats(record.dim, record.n_intensity_levels)),
             "config_sha256": record.config_sha256,
             "code_sha256": record.code_sha256,
         }

@@ -4,9 +4,9 @@ It stands beside every table, so that a number that is quoted can be quoted with
 """
 
 from workflow.grid.cells import Options, portable, sha256
-from workflow.grid.certificate import CertificationRecord
+from workflow.grid.certificate import CertificateRow, CertificationRecord
 from workflow.grid.record import OK, EvaluationRecord
-from workflow.tables.estimators import CARDS, CERTIFIED_NATS_PER_DIM, Claim
+from workflow.tables.estimators import CARDS, CERTIFIED_BITS_PER_DIM, CERTIFIED_NATS, Claim
 
 
 def card(
@@ -72,8 +72,10 @@ def _certified(settings: Options, records: list[CertificationRecord]) -> list[st
         f"`certificates.csv`: {', '.join(dict.fromkeys(cell.dataset for cell in cells))}; replicates "
         f"{', '.join(map(str, sorted({cell.seed for cell in cells})))}; random test points, and "
         f"{_span([row.n_simulated for row in rows])} points simulated from each model",
-        f"claim {Claim.CERTIFIED}: the gap between both sides on simulated data, with two standard errors, is at most "
-        f"{CERTIFIED_NATS_PER_DIM:g} nats per dimension; else {_claim(Claim.STOCHASTIC)}",
+        f"claim `{Claim.CERTIFIED}`: the gap between both sides on simulated data, with two standard errors, is at "
+        f"most {CERTIFIED_BITS_PER_DIM:g} bits per dimension, or {CERTIFIED_NATS:g} nats for data without levels",
+        _repeats(rows),
+        f"claim of all others: {_claim(Claim.STOCHASTIC)}",
     ]
     for name, known in CARDS.items():
         own = [row for row in rows if row.estimator == name]
@@ -84,6 +86,18 @@ def _certified(settings: Options, records: list[CertificationRecord]) -> list[st
             sentence = known.certified({**settings.get(known.certify_key or name, {}), **facts})
             lines.append(f"`{name}`: {sentence}, on {facts['n_points']} test points")
     return lines
+
+
+def _repeats(rows: list[CertificateRow]) -> str:
+    """What was repeated, and the claim that it allows."""
+    repeated = [row for row in rows if row.n_repeats]
+    if not repeated:
+        return "no estimate was repeated: nothing is known of the distance to the log-likelihood on test points"
+    return (
+        f"claim `{Claim.CHECKED}`: also, averaging {_span([row.n_repeats for row in repeated])} independent repeats "
+        f"of the whole estimate on {_span([row.n_checked for row in repeated])} of the test points adds no more than "
+        "that, with two standard errors, and no other row of the model surpasses this one"
+    )
 
 
 def _span(numbers: list[int]) -> str:

@@ -1,22 +1,24 @@
 """The summary over seeds: one row per model and estimate.
 
 A value is marked best where its paired difference from every other model of the data set, over the same test points,
-exceeds two standard errors of that difference; the error counts the spread between seeds too. Lower bounds of
-different models are compared as what they are: the larger bound is not always the better model. Controls do not
-compete, nor do estimators whose card says so.
+is significant at 5%. Its error counts the spread between seeds too, and a t quantile counts that few seeds tell little
+of their spread; a single seed tells nothing, and is neither marked nor surpassed. Lower bounds of different models are
+compared as what they are: the larger bound is not always the better model. Controls do not compete, nor do estimators
+whose card says so.
 """
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from workflow.grid.record import FAILED, NOT_RUN
 from workflow.tables.estimators import CARDS, Claim, weakest
 from workflow.tables.identity import SAMPLES, WHOLE
 
 KEYS = ["dataset", "model", "kind", "n_levels", "estimator", "variant", *SAMPLES, "n_importance_samples"]
-BEST_ERRORS = 2.0
+BEST_QUANTILE = 0.975  # of Student's t: two equal models are marked in 5% of tables
 STATISTICS = [
     "n_seeds", "n_points", "claim", "mean_nats", "standard_error_nats", "seed_std_nats", "median_nats", "bits_per_dim",
     "exact_nats", "excess_nats", "model_exact_nats",
@@ -88,12 +90,17 @@ def _best(summary: pd.DataFrame, seed_values: list[np.ndarray | None]) -> list[b
 
 
 def _exceeds(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether the mean of a (seeds, n) exceeds that of b by more than two standard errors of the paired difference."""
+    """Whether the mean of a (seeds, n) exceeds that of b by more than chance allows; not where either has one seed.
+
+    The variance of the difference is the sum of three, over points and over the seeds of either. The degrees of freedom
+    of such a sum are those of B. L. Welch, "The generalization of Student's problem", 1947.
+    """
+    if min(len(a), len(b)) < 2:
+        return False
     difference = a.mean(0) - b.mean(0)
-    variance = difference.var(ddof=1) / len(difference) + _seed_variance(a) + _seed_variance(b)
-    return difference.mean() > BEST_ERRORS * np.sqrt(variance)
-
-
-def _seed_variance(per_seed: np.ndarray) -> float:
-    """Variance of the mean over seeds, from their spread; 0 for a single seed, whose spread is unknown."""
-    return per_seed.mean(1).var(ddof=1) / len(per_seed) if len(per_seed) > 1 else 0.0
+    sizes = np.array([len(difference), len(a), len(b)])
+    variances = np.array([x.var(ddof=1) for x in (difference, a.mean(1), b.mean(1))]) / sizes
+    if variances.sum() == 0.0:
+        return bool(difference.mean() > 0.0)
+    freedom = variances.sum() ** 2 / (variances**2 / (sizes - 1)).sum()
+    return bool(difference.mean() > stdtrit(freedom, BEST_QUANTILE) * np.sqrt(variances.sum()))

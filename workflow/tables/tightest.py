@@ -7,6 +7,8 @@ estimator, and the other half gives the gap that is reported. Points are indepen
 import numpy as np
 import pandas as pd
 
+from workflow.grid.record import OK
+
 HALVES = [
     "choosing_gap_nats",
     "choosing_gap_standard_error_nats",
@@ -44,7 +46,8 @@ def tightest(certificates: pd.DataFrame) -> pd.DataFrame:
     A model without a value for the whole test split, or with fewer than 4 simulated points, has no row.
     """
     at_most = surely_at_most(certificates)
-    known = certificates[at_most.notna() & certificates["test_nats"].notna()]
+    ok = certificates["status"] == OK  # a row can fail because of its gap
+    known = certificates[ok & at_most.notna() & certificates["test_nats"].notna()]
     smallest = at_most[known.index].groupby([known[key] for key in OF_A_MODEL], dropna=False).idxmin()
     chosen = known.loc[sorted(smallest)]
     reported = {name.removeprefix("reported_"): chosen[name] for name in HALVES if name.startswith("reported_")}
