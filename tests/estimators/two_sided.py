@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 import torch
-from cdae.estimators.paths import CascadePath, PriorPath, linear_schedule
-from cdae.estimators.step_sizes import StepSizes
+from cdae.estimators.course import Course
+from cdae.estimators.gaussian_base import CascadeFit, DecoderFit
 from torch import Tensor, nn
 
 from cdae.corruption import NoiseSchedule
@@ -18,6 +18,15 @@ from cdae.model import CDAE
 from tests.annealing_helpers import linear_decoder
 from tests.helpers import finite_variance_cascade, seeded, two_mode_cascade
 from tests.oracles import factor_model, scalar_cascade
+
+
+ENDS = torch.tensor([0.0, 1.0], dtype=torch.float64)
+COURSE = Course(ENDS, ENDS, torch.full_like(ENDS, 0.4), ENDS, 2, "highest")
+
+
+def rough_fit(model: nn.Module) -> CascadeFit:
+    """A base that is not exact for a linear cascade either."""
+    return CascadeFit(model, rank=1, n_slopes=1, n_states=2, n_moves=0, n_centrings=0, force_precision="highest")
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +154,6 @@ def known(name: str) -> Known:
 def make(name: str, case: Known, n_draws: int, n_rows: int = 1) -> TwoSided:
     """n_draws of every level in each of n_rows independent repeats; they are the same where a row is a draw."""
     model, repeats = case.model, {"n_repeats": n_rows}
-    steps = StepSizes(*[torch.tensor([a, b]).double() for a, b in [(0, 1), 2 * (case.step_size,), (1, 1)]], 2)
     inference_models = {"paper": Paper(), "widened": Widened(), "renoising": Renoising(), "guided": case.guided}
     if name in IMPORTANCE:
         return sandwich.cascade_sampling(model, inference_models[name], n_draws * n_rows)
@@ -161,8 +169,7 @@ def make(name: str, case: Known, n_draws: int, n_rows: int = 1) -> TwoSided:
         return sandwich.encoder_sampling(model, n_draws * n_rows)
     if name == "decoder's prior":
         return sandwich.prior_sampling_of_decoder(model, n_draws * n_rows)
-    path = PriorPath(model) if name == "annealed prior" else CascadePath(model, case.guided)
-    return sandwich.Annealing(path, linear_schedule(3), steps, n_draws * n_rows)
+    return sandwich.Annealing(DecoderFit(model) if name == "annealed encoder" else rough_fit(model), COURSE, 3, n_draws)
 
 
 def has_finite_variance(name: str, case: Known) -> bool:

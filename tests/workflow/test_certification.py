@@ -12,6 +12,7 @@ from cdae import checkpoint
 from cdae.computing.files import write_record
 from cdae.data import load_evaluation_set, load_training_set
 from cdae.estimators.sandwich import ImportanceSampling
+from cdae.estimators.two_sided import BothSides
 from workflow.jobs import certification as module
 from workflow.jobs.cell import CellJob
 from workflow.jobs.certification import Certification
@@ -225,8 +226,13 @@ def test_no_repeats_are_made_where_none_are_asked_for(data, weights, tmp_path):
 
 
 def test_an_upper_bound_below_the_lower_one_is_a_failure(data, weights, tmp_path, monkeypatch):
-    real = ImportanceSampling.upper_bound
-    monkeypatch.setattr(ImportanceSampling, "upper_bound", lambda *args, **known: real(*args, **known) - 9.0)
+    real = ImportanceSampling.both_sides
+
+    def too_low(*args, **known):
+        log_weights, upper = real(*args, **known)
+        return BothSides(log_weights, upper - 9.0)
+
+    monkeypatch.setattr(ImportanceSampling, "both_sides", too_low)
     done = certified(VAE, data, weights(VAE), tmp_path / "parts")
     failed = [row for row in done.rows if row.status == "failed"]
     assert [row.variant for row in failed] == ["encoder", "prior"]
