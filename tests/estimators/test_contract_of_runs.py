@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import torch
 
-from cdae.estimators import all_pairs, annealing, hamiltonian, importance, sandwich, sequential
+from cdae.estimators import all_pairs, annealing, importance, rotation, sandwich, sequential
 from cdae.estimators.proposals import Paper
 from cdae.gaussian import log_mean_exp
 from tests.annealing_helpers import quiet
@@ -77,9 +77,9 @@ def resampled_all_together(monkeypatch):
 
 
 def accepted_all_together(monkeypatch):
-    real = hamiltonian.accepts
+    real = rotation.accepts
     monkeypatch.setattr(
-        hamiltonian, "accepts", lambda drop, *, generator: real(drop.min().expand_as(drop), generator=generator)
+        rotation, "accepts", lambda drop, *, generator: real(drop.min().expand_as(drop), generator=generator)
     )
 
 
@@ -92,7 +92,7 @@ def averaged_over_examples(monkeypatch):
     [
         ("sequential", resampled_all_together),
         ("annealed", accepted_all_together),
-        ("annealed prior", accepted_all_together),
+        ("annealed encoder", accepted_all_together),
         ("all pairs", averaged_over_examples),
     ],
 )
@@ -155,14 +155,14 @@ def test_blocks_that_are_not_used_are_seen(name):
 
 
 def test_chains_that_keep_their_past_are_seen(monkeypatch):
-    real = hamiltonian.leapfrog
+    real = rotation.trajectory
 
-    def remembering(densities, state, momentum, **options):
-        end, momentum = real(densities, state, momentum, **options)
-        assert torch.stack([state.latents, end.latents]).isfinite().all()
+    def remembering(potential, state, momentum, **options):
+        end, momentum = real(potential, state, momentum, **options)
+        assert torch.stack([state.z, end.z]).isfinite().all()
         return end, momentum
 
-    monkeypatch.setattr(hamiltonian, "leapfrog", remembering)
+    monkeypatch.setattr(rotation, "trajectory", remembering)
     with pytest.raises(AssertionError):
         assert_memory_is_bounded("annealed")
 
@@ -193,7 +193,7 @@ NUMBERS = {
     "all pairs": "n_draws",
     "sequential": "n_particles",
     "annealed": "n_chains",
-    "annealed prior": "n_chains",
+    "annealed encoder": "n_chains",
 }
 
 
@@ -226,7 +226,7 @@ def test_no_draws_fail_without_their_refusal(monkeypatch):
         ("all pairs", lambda latents: latents[:-1]),
         ("sequential", lambda latents: latents[:-1]),
         ("annealed", lambda latents: latents[:, :-1]),
-        ("annealed prior", lambda latents: latents[:-1]),
+        ("annealed encoder", lambda latents: latents[:-1]),
     ],
 )
 def test_latents_that_do_not_fit_are_refused(name, change):

@@ -6,19 +6,18 @@ from functools import cache
 
 import numpy as np
 import torch
-from cdae.estimators.course import Course
-from cdae.estimators.gaussian_base import CascadeFit, DecoderFit
 from torch import Tensor, nn
 
 from cdae.corruption import NoiseSchedule
 from cdae.estimators import proposals, sandwich
+from cdae.estimators.course import Course
+from cdae.estimators.gaussian_base import CascadeFit, DecoderFit
 from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
 from cdae.estimators.two_sided import TwoSided
 from cdae.model import CDAE
 from tests.annealing_helpers import linear_decoder
 from tests.helpers import finite_variance_cascade, seeded, two_mode_cascade
 from tests.oracles import factor_model, scalar_cascade
-
 
 ENDS = torch.tensor([0.0, 1.0], dtype=torch.float64)
 COURSE = Course(ENDS, ENDS, torch.full_like(ENDS, 0.4), ENDS, 2, "highest")

@@ -1,6 +1,7 @@
 """Devices: which one a name stands for; and on a pretended GPU, whose tensors have shapes and a place and no numbers,
 that nothing is left on the processor and that nothing waits for a number in the middle of a computation."""
 
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -15,9 +16,22 @@ from cdae.computing.precision import is_reduced
 from cdae.corruption import NoiseSchedule
 from cdae.data import RawData, TrainingSet, prepare
 from cdae.denoiser import BlindDenoiser, DataScale, StdPredictor, mlp
-from cdae.estimators import all_pairs, annealing, importance, markov, parzen, proposals, sequential
-from cdae.estimators.paths import CascadePath, PriorPath, linear_schedule
-from cdae.estimators.step_sizes import StepSizes
+from cdae.estimators import (
+    all_pairs,
+    annealing,
+    gaussian_base,
+    importance,
+    linearised,
+    markov,
+    parzen,
+    proposals,
+    sequential,
+    whitened,
+)
+from cdae.estimators.course import Course
+from cdae.estimators.gaussian_base import CascadeFit, DecoderFit
+from cdae.estimators.sandwich import Annealing
+from cdae.estimators.twist import Twist
 from cdae.model import CDAE, LOSSES, RECONSTRUCTIONS
 from cdae.training import _Adam
 from tests.helpers import seeded
@@ -137,18 +151,19 @@ def test_every_estimate_of_a_cascade_is_made_there(make):
 
 @pytest.mark.parametrize("kind", ["cdae", "vae"])
 def test_chains_are_annealed_there(kind, monkeypatch):
-    monkeypatch.setattr(annealing, "_is_tenth", lambda *_: False)  # a line of progress looks at numbers
-    x = torch.rand(N, DIM, device=GPU)
+    monkeypatch.setattr(annealing, "is_tenth", lambda *_: False)  # a line of progress looks at numbers
+    for module in (annealing, gaussian_base, linearised, whitened):  # the pretended device has no autocast
+        monkeypatch.setattr(module, "layers", lambda *_: nullcontext())
+    monkeypatch.setattr(Twist, "cut", lambda self, least: self)  # which looks at numbers too
+    x, ends = torch.rand(N, DIM, device=GPU), torch.tensor([0.0, 1.0], dtype=torch.float64)
     if kind == "cdae":
-        guided = proposals.Guided(*torch.ones(2, K, dtype=torch.float64, device=GPU))
-        path, latents = CascadePath(cascade().to(GPU), guided), torch.rand(K, N, DIM, device=GPU)
+        fit, latents = CascadeFit(cascade().to(GPU), rank=3, n_slopes=3), torch.rand(K, N, DIM, device=GPU)
     else:
-        path, latents = PriorPath(vae().to(GPU)), torch.rand(N, 2, device=GPU)
-    betas = linear_schedule(3)
-    steps = StepSizes(betas, torch.ones(4, dtype=torch.float64), torch.ones(4), 2, "medium")
-    options = {"n_chains": 2, "generator": seeded(0)}
-    on_gpu(annealing.log_weights(path, x, betas, steps, **options).log_weights, 2, N)
-    on_gpu(annealing.reverse_log_weights(path, x, latents, betas, steps, **options).log_weights, 2, N)
+        fit, latents = DecoderFit(vae().to(GPU)), torch.rand(N, 2, device=GPU)
+    estimator = Annealing(fit, Course(ends, ends, ends + 0.1, ends, 2, "medium"), n_distributions=3, n_chains=2)
+    both = estimator.both_sides(x, latents, generator=seeded(0))
+    on_gpu(both.log_weights, 1, N)
+    on_gpu(both.upper, N)
 
 
 @pytest.mark.parametrize("make", [cascade, vae])
