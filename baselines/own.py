@@ -20,7 +20,9 @@ from baselines.own_weights import load_weights
 from cdae.data import TrainingSet
 from cdae.gaussian import standard_normal
 from cdae.import_path import ImportPath
-from cdae.interfaces import BoundTerms, SampleSet, SampleVariant
+from cdae.interfaces import BoundTerms, Fitted, SampleSet, SampleVariant, Simulates
+
+PROBES = 2  # examples that are simulated where a model is built, and thrown away
 
 
 class OwnModel(nn.Module):
@@ -56,7 +58,12 @@ class OwnModel(nn.Module):
         check_object(cls.target, made, names, has_weights="weights" in options)
         if isinstance(made, nn.Module):
             made.eval()
-        return _class_of(cls.target, names)(made, training_set.values.shape[1])
+        model = _class_of(cls.target, names)(made, training_set.values.shape[1])
+        if isinstance(model, Simulates) and not isinstance(model, Fitted):
+            model.simulate(
+                PROBES, generator=torch.Generator().manual_seed(0)
+            )  # what is wrong with it shows before a run
+        return model
 
     def call(self, name: str, *arguments: Any, **keywords: Any) -> Any:
         """What a method of the user's object returns; what it raises names the method and the shapes it was given."""
