@@ -1,6 +1,8 @@
 """The examples of users' models and data run as they are, and their numbers are those of independent computations."""
 
 import ast
+import re
+import textwrap
 from contextlib import chdir
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import torch
 import yaml
 from scipy.stats import multivariate_normal
 
+from baselines.registry import model_class
 from cdae import checkpoint
 from cdae.data import TrainingSet, prepare
 from cdae.datasets.registry import loader
@@ -21,6 +24,7 @@ from workflow.grid import cells as grid
 from workflow.grid.check import checked
 from workflow.jobs.cell import CellJob
 from workflow.jobs.certification import Certification
+from workflow.jobs.description import describe
 from workflow.jobs.evaluation import Evaluation
 from workflow.jobs.parts import Parts
 from workflow.jobs.training import train
@@ -154,3 +158,18 @@ def foreign_imports_of(nodes):
         for name in ([a.name for a in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")])
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
+
+
+def test_the_class_in_the_document_gets_what_the_document_says(tmp_path):
+    text = (EXAMPLES.parent / "docs/adding-your-own.md").read_text()
+    block = re.search(r"   ```python\n(.*?)   ```", text, flags=re.DOTALL).group(1)
+    (tmp_path / "mine.py").write_text(textwrap.dedent(block))
+    kind = f"{tmp_path}/mine.py:MyDecoder"
+    said = [line.split() for line in describe(kind).splitlines()]
+    assert {line[0].strip(",") for line in said if line[-1:] == ["runs"]} == {"parzen", "annealed"}
+    options = {"kind": kind, "options": {"dim": 4, "latent_dim": 2}}
+    with pytest.warns(UserWarning, match="has parameters, and neither weights nor training"):
+        model = model_class(kind).build(options, TrainingSet(torch.zeros(5, 4)), generator=seeded(0))
+    x, z = model.simulate(6, generator=seeded(1))
+    expected = log_normal(x, model.model.mean(z), torch.ones(()))
+    torch.testing.assert_close(model.log_likelihood(x, z), expected, rtol=1e-5, atol=1e-5)
