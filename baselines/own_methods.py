@@ -20,6 +20,7 @@ FORWARDED = frozenset({
     "sample_sets", "simulate",
 })  # fmt: skip
 TRAINING = frozenset({"fit_closed_form", "loss", "refit"})  # not asked of a model that has its weights from a file
+WEIGHTS = (".safetensors", ".pt", ".pth")  # what a file of weights may end in
 OF_DECODERS = frozenset({"log_likelihood", "sample_x"})
 
 

@@ -10,7 +10,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-SUFFIXES = (".safetensors", ".pt", ".pth")
+from baselines.own_methods import WEIGHTS
+
 MOST_NAMES = 3  # of tensors that a message shows
 
 
@@ -47,8 +48,8 @@ def read_weights(path: str) -> dict[str, Tensor]:
         ValueError: in one line, for all that can be wrong with the file.
     """
     suffix = Path(path).suffix
-    if suffix not in SUFFIXES or not Path(path).is_file():
-        raise ValueError(f"weights: got {path!r}, expected an existing file that ends in {' or '.join(SUFFIXES)}")
+    if suffix not in WEIGHTS or not Path(path).is_file():
+        raise ValueError(f"weights: got {path!r}, expected an existing file that ends in {' or '.join(WEIGHTS)}")
     try:
         read = safetensors.torch.load_file if suffix == ".safetensors" else _read_torch
         saved = read(path)

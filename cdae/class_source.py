@@ -129,6 +129,17 @@ def literal(definition: Definition, name: str) -> Any:
     return None
 
 
+def check_bound(target: ImportPath) -> None:
+    """Raise ValueError unless a file or module binds a name at its top: by a definition, an assignment or an import."""
+    source = source_of(target)
+    stores = [node for part in _tree(source.file).body for node in ast.walk(part) if isinstance(node, ast.Name)]
+    assigned = {node.id for node in stores if isinstance(node.ctx, ast.Store)}
+    known = {*_definitions(source), *_imports(source), *assigned}
+    if target.name not in known and "*" not in known:
+        names = ", ".join(sorted(_definitions(source))) or "which has none"
+        raise ValueError(f"got {str(target)!r}, expected a class or a function of {source.file}: {names}")
+
+
 def imported_sources(source: Source) -> list[Source]:
     """The modules that a file imports, at its top or within a function, as far as their source is found."""
     names: set[str] = set()

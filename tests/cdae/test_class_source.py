@@ -3,7 +3,16 @@
 import pytest
 from torch import nn
 
-from cdae.class_source import OF_TORCH_MODULES, Source, class_of, imported_sources, literal, methods, methods_of
+from cdae.class_source import (
+    OF_TORCH_MODULES,
+    Source,
+    check_bound,
+    class_of,
+    imported_sources,
+    literal,
+    methods,
+    methods_of,
+)
 from cdae.import_path import ImportPath
 
 FILES = {
@@ -101,6 +110,16 @@ def test_class_attributes_are_read_where_they_are_literals():
     assert literal(odd, "nothing") is None
     with pytest.raises(ValueError, match=r"made\.py, line \d+: computed is computed, expected a literal"):
         literal(odd, "computed")
+
+
+@pytest.mark.parametrize("name", ["A", "b", "C", "d", "E"])
+def test_a_name_is_bound_by_a_definition_an_assignment_or_an_import(tmp_path, name):
+    (tmp_path / "bound.py").write_text("class A: ...\ndef b(): ...\nC = A\nimport d\nif A:\n    E = 1\nprint(F)\n")
+    (tmp_path / "star.py").write_text("from bound import *\n")
+    check_bound(ImportPath("bound.py", name))
+    check_bound(ImportPath("star.py", name))
+    with pytest.raises(ValueError, match=r"got 'bound\.py:F', expected a class or a function of .*: A, b"):
+        check_bound(ImportPath("bound.py", "F"))
 
 
 def test_the_modules_that_a_file_imports_are_found_unless_they_have_no_source(tmp_path):

@@ -111,7 +111,11 @@ def test_a_place_that_is_not_there_is_refused(config, kind, expected):
     ("options", "expected"),
     [
         ({"loader": "none.py:A"}, "datasets.digits.loader: got 'none.py:A', expected the path of an existing file"),
-        ({"loader": "~/mine.py:A", "path": "x"}, r"datasets.digits.path: .* expected it for npz or images; remove it"),
+        ({"loader": "~/mine.py:mak"}, r"datasets.digits.loader: got .*mak', expected a class .*: BadSchema, .*, make"),
+        (
+            {"loader": "~/mine.py:make", "path": "x"},
+            r"datasets.digits.path: .* expected it for npz or images; remove it",
+        ),
         ({"loader": "digits", "options": {}}, r"datasets.digits.options: .* for an import path; remove it"),
         ({"loader": "images", "path": "none"}, "datasets.digits.path: got 'none', expected an existing folder"),
         ({"loader": "images"}, "datasets.digits.path: got '', expected an existing folder"),

@@ -10,15 +10,14 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from baselines.own_methods import Offered, offered
-from cdae.class_source import class_of, literal, source_of
+from baselines.own_methods import WEIGHTS, Offered, offered
+from cdae.class_source import check_bound, class_of, literal
 from cdae.import_path import ImportPath
 from workflow.grid.cells import Options
 from workflow.grid.methods import kind_offers
 from workflow.grid.refusal import check_against
 
 USABLE = ("Tractable", "Bounded", "Weighted", "Samples")  # Protocols, of which an evaluation needs one
-WEIGHTS = (".safetensors", ".pt", ".pth")
 METHODS = (
     "log_prob; infer with bound_terms or log_weights; log_likelihood with sample_x; simulate; sample; or sample_sets"
 )
@@ -42,10 +41,9 @@ def check_own_model(where: str, options: Options) -> None:
 
 
 def check_own_loader(where: str, loader: str) -> None:
-    """Raise ValueError unless the source of a user's data set can be found."""
+    """Raise ValueError unless a user's data set can be found in its source."""
     with _named(where):
-        target = ImportPath.parse(loader)
-        source_of(target)
+        check_bound(ImportPath.parse(loader))
 
 
 @contextmanager
