@@ -81,11 +81,12 @@ def test_a_class_has_the_methods_of_its_source_and_no_other(tmp_path):
 def test_training_is_in_training_mode_and_all_else_is_not(tmp_path):
     model = built(write(tmp_path, LAYER), training={})
     assert isinstance(model, Trainable)
+    list(model.sample_sets(3, generator=seeded(0)))
     before = model.model.layer.weight.clone()
     fit(model, DATA, n_updates=2, batch_size=3, learning_rate=0.1, generator=seeded(0), progress=lambda line: None)
     list(model.sample_sets(3, generator=seeded(0)))
     assert not torch.equal(before, model.model.layer.weight) and model.model.refitted_on == (6, 2)
-    assert model.model.modes == [True, True, False]
+    assert model.model.modes == [False, True, True, False]
     assert copy.deepcopy(model).state_dict().keys() == {"model.layer.weight", "model.layer.bias"}
 
 
