@@ -1,7 +1,8 @@
 """The model classes by their kinds in the configuration: kind -> "module:class", imported on use.
 
 Every class has `build(options, training_set, *, generator)`, which builds an untrained model. Its other methods decide
-how it is trained, if at all (`Trainable`, `Fitted`), and which estimators run on it (`cdae.interfaces`).
+how it is trained, if at all (`Trainable`, `Fitted`), and which estimators run on it (`cdae.interfaces`). A kind with a
+colon is the import path of a user's own model, which `OWN_MODEL` makes such a class of.
 """
 
 from importlib import import_module
@@ -17,6 +18,16 @@ MODELS = {
     "control-ppca": "baselines.controls:PPCAControl",
     "control-training-samples": "baselines.controls:TrainingSamplesControl",
 }
+OWN_MODEL = "baselines.own:own_model"
+
+
+def target_of(kind: str) -> str:
+    """The "module:name" in this suite that a kind of model leads to.
+
+    Raises:
+        KeyError: for an unknown kind; the configuration's schema refuses it earlier.
+    """
+    return OWN_MODEL if ":" in kind else MODELS[kind]
 
 
 def model_class(kind: str) -> type:
@@ -25,5 +36,6 @@ def model_class(kind: str) -> type:
     Raises:
         KeyError: for an unknown kind; the configuration's schema refuses it earlier.
     """
-    module, name = MODELS[kind].split(":")
-    return getattr(import_module(module), name)
+    module, name = target_of(kind).split(":")
+    found = getattr(import_module(module), name)
+    return found(kind) if ":" in kind else found

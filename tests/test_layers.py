@@ -95,7 +95,10 @@ BELOW = {  # a folder of workflow -> what else of ours it may import
     "figures": {"workflow.tables", "workflow.grid", "cdae.computing"},
     "tables": {"workflow.grid", "cdae.computing", "cdae.units"},
     "jobs": {"workflow.grid.record", "workflow.grid.certificate", "baselines", "cdae"},
-    "grid": {"baselines.registry", "cdae.datasets.registry", "cdae.computing"},
+    "grid": {
+        *("baselines.registry", "baselines.own_methods", "cdae.datasets.registry"),
+        *("cdae.class_source", "cdae.computing", "cdae.import_path"),
+    },
 }
 WITHOUT = {  # a folder of workflow -> what importing all of it never loads
     "grid": ("torch", "pandas", "matplotlib", "workflow.tables", "workflow.figures", "workflow.jobs"),

@@ -32,7 +32,21 @@ def load(path: str, allow_discrete: bool = False, n_intensity_levels: int | None
     Raises:
         ValueError: if the file is missing or unreadable, lacks `images`, or holds values this suite cannot use.
     """
-    saved = read_array(path, "images")
+    return from_arrays([read_array(path, "images")], path, allow_discrete, n_intensity_levels)
+
+
+def from_arrays(
+    arrays: list[np.ndarray], path: str, allow_discrete: bool = False, n_intensity_levels: int | None = None
+) -> RawData:
+    """All images as one array, which is split at random as `load` says, or as three: training, validation, test.
+
+    Args:
+        path: where they are from, which messages begin with.
+
+    Raises:
+        ValueError: if they hold values that this suite cannot use.
+    """
+    saved = joined(arrays, path)
     check_array(saved, path)
     images = as_images(saved, f"{path}: images")
     if images.shape != saved.shape:
@@ -50,10 +64,35 @@ def load(path: str, allow_discrete: bool = False, n_intensity_levels: int | None
         n_values = len(np.unique(flat))
         print(f"{path}: {n_values} values of {saved.dtype} occur, which are taken as {n_intensity_levels} levels")
     warn_of_copies(flat, path)
-    order = np.random.default_rng(seed_from("npz", "split", len(flat))).permutation(len(flat))
-    n_held_out = len(flat) // 10
-    test, validation, train = np.split(flat[order], [n_held_out, 2 * n_held_out])
+    train, validation, test = random_split(flat) if len(arrays) == 1 else np.split(flat, ends_of(arrays))
     return RawData(train, validation, test, n_intensity_levels, unit_interval=True, image_shape=image_shape(images))
+
+
+def joined(arrays: list[np.ndarray], path: str) -> np.ndarray:
+    """The examples of all arrays in one.
+
+    Raises:
+        ValueError: unless there are one or three arrays, of examples that are alike.
+    """
+    if len(arrays) not in (1, 3):
+        raise ValueError(f"{path}: got {len(arrays)} arrays, expected one, or three: training, validation and test")
+    if len({(array.dtype, array.shape[1:]) for array in arrays}) > 1:
+        got = ", ".join(f"{array.dtype} {array.shape}" for array in arrays)
+        raise ValueError(f"{path}: got splits of {got}, expected examples of one type and one shape; convert them")
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def ends_of(arrays: list[np.ndarray]) -> list[int]:
+    """Where one array ends and the next begins, in all of them joined."""
+    return np.cumsum([len(array) for array in arrays])[:-1].tolist()
+
+
+def random_split(examples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """80% training, 10% validation and 10% test, by a seed that depends on the number of examples alone."""
+    order = np.random.default_rng(seed_from("npz", "split", len(examples))).permutation(len(examples))
+    n_held_out = len(examples) // 10
+    test, validation, train = np.split(examples[order], [n_held_out, 2 * n_held_out])
+    return train, validation, test
 
 
 def read_array(path: str, key: str) -> np.ndarray:

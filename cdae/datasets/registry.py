@@ -1,10 +1,11 @@
 """The loaders by their names in the configuration: name -> "module:function", imported on use.
 
 A loader takes the options of the data set in the configuration (without `loader`) as keyword arguments, and returns
-`cdae.data.RawData`.
+`cdae.data.RawData`. A name with a colon is the import path of a user's own data, which `OWN_LOADER` loads.
 """
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -12,11 +13,14 @@ LOADERS = {
     "digits": "cdae.datasets.digits:load",
     "fashion_mnist": "cdae.datasets.images:load_fashion_mnist",
     "gaussian_8d": "cdae.datasets.toy:load_gaussian_8d",
+    "images": "cdae.datasets.folder:load",
     "mixture_1d": "cdae.datasets.toy:load_mixture_1d",
     "mixture_2d": "cdae.datasets.toy:load_mixture_2d",
     "mnist": "cdae.datasets.images:load_mnist",
     "npz": "cdae.datasets.arrays:load",
 }
+
+OWN_LOADER = "cdae.datasets.own:load"
 
 # For loaders that read downloaded files: name -> function of (name, data_root) that raises an error if they are not
 # available, and is fast enough to run before any computation.
@@ -26,13 +30,23 @@ AVAILABILITY = {
 }
 
 
+def target_of(name: str) -> str:
+    """The "module:function" in this suite that a loader's name leads to.
+
+    Raises:
+        KeyError: for an unknown name; the configuration's schema refuses it earlier.
+    """
+    return OWN_LOADER if ":" in name else LOADERS[name]
+
+
 def loader(name: str) -> Callable[..., Any]:
     """Import and return the loader of this name.
 
     Raises:
         KeyError: for an unknown name; the configuration's schema refuses it earlier.
     """
-    return _imported(LOADERS[name])
+    found = _imported(target_of(name))
+    return partial(found, name) if ":" in name else found
 
 
 def check_available(name: str, data_root: str | None) -> None:

@@ -5,15 +5,13 @@ from typing import Protocol
 
 import numpy as np
 import pytest
-from torch import nn
 
 from baselines.registry import MODELS, model_class
 from cdae import interfaces
 from cdae.computing.arrays import read_npz
 from cdae.data import load_training_set
 from tests.helpers import CDAE_OPTIONS, seeded
-from workflow.grid import code_hash, methods
-from workflow.grid.methods import offers
+from workflow.grid.methods import kind_offers, methods_of_class, offers
 
 PROTOCOLS = {name: value for name, value in vars(interfaces).items() if getattr(value, "_is_protocol", False)}
 PROTOCOLS = {name: value for name, value in PROTOCOLS.items() if value is not Protocol}
@@ -72,34 +70,12 @@ def test_every_kind_offers_something_different_of_what_is_asked():
     assert asked["Tractable"] == {"control-gaussian", "control-mixture", "control-ppca"}
 
 
-def test_methods_of_torch_are_methods_of_its_modules():
-    assert methods.OF_TORCH_MODULES and all(callable(getattr(nn.Module, name)) for name in methods.OF_TORCH_MODULES)
+def test_a_module_or_a_class_that_is_not_there_has_no_methods():
+    assert methods_of_class("cdae.nowhere", "VAE") == methods_of_class("baselines.vae", "VEA") == frozenset()
+    assert "simulate" in methods_of_class("baselines.vae", "VAE")
 
 
-SOURCES = {
-    "ours.base": "from torch import nn\nclass Base(nn.Module, ABC):\n    def simulate(self): ...\n",
-    "ours.child": (
-        "from ours.base import Base as Parent\nclass Middle(Parent):\n    @property\n    def n_levels(self): ...\n"
-        "class Child(Middle):\n    def step(self): ...\nclass Alone:\n    step = None\n"
-    ),
-}
-
-
-@pytest.fixture
-def sources(tmp_path, monkeypatch):
-    """Modules of ours that exist for one test."""
-    for name, text in SOURCES.items():
-        (tmp_path / f"{name}.py").write_text(text)
-    own = {name: tmp_path / f"{name}.py" for name in SOURCES}
-    real = code_hash.module_file
-    monkeypatch.setattr(methods, "module_file", lambda module: own.get(module) or real(module))
-    yield
-    for cached in (methods.methods, methods._tree, methods._classes, methods._imported):
-        cached.cache_clear()
-
-
-def test_methods_are_inherited_within_and_across_files_under_any_name(sources):
-    assert methods.methods("ours.child", "Child") == {"step", "n_levels", "simulate", *methods.OF_TORCH_MODULES}
-    assert offers("ours.child:Child", "Simulates") and offers("ours.child:Child", "Leveled")
-    assert not offers("ours.child:Child", "Chained") and not offers("ours.child:Middle", "Chained")
-    assert methods.methods("ours.child", "Alone") == frozenset()
+def test_a_users_model_offers_what_its_source_says(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("raise RuntimeError\nclass Mine:\n    def log_prob(self, x): ...\n    def sample(self, n): ...\n")
+    assert {name for name in OF_METHODS_ALONE if kind_offers(f"{file}:Mine", name)} == {"Tractable", "Samples"}

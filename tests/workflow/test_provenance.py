@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
+from cdae.class_source import _tree
 from cdae.computing.files import write_record
 from workflow.grid import code_hash
 from workflow.grid.cells import cells
+from workflow.grid.own_code import own_code
 from workflow.grid.provenance import Provenance, contents_sha256, stale
 from workflow.grid.record import NOT_RUN
 from workflow.tables.tabulation import refuse_foreign
@@ -134,3 +136,50 @@ def test_every_cell_and_stage_has_a_record(config):
     wanted = Provenance(config).of_everything()
     n_cells, n_cascades, n_certified = len(cells(config)), 4, 6
     assert len(wanted) == 2 + 2 * n_cells + n_cascades + n_certified + 1 + 2
+
+
+MODEL = "class Mine:\n    def log_prob(self, x): ...\n"
+
+
+def after_changes(config, *changes):
+    """The models and the data sets whose records have other hashes after each change, as a new process finds them."""
+    found, before = [], Provenance(config).of_everything()
+    for change in changes:
+        change()
+        for cached in (contents_sha256, own_code, _tree):
+            cached.cache_clear()
+        after = Provenance(config).of_everything()
+        changed = [Path(name) for name in before if before[name] != after[name] and "provenance" not in name]
+        parts = [path.relative_to(config["results_dir"]).parts for path in changed]
+        found.append({part[1].removesuffix(".json") if part[0] == "data" else part[2] for part in parts})
+        before = after
+    return found
+
+
+def test_a_users_code_and_weights_count_in_their_own_cells_alone(config, tmp_path):
+    file, weights = tmp_path / "mine.py", tmp_path / "w.pt"
+    file.write_text(MODEL)
+    weights.write_bytes(b"1")
+    config["models"]["mine"] = {"kind": f"{file}:Mine", "weights": str(weights)}
+    (edited, touched, retrained) = after_changes(
+        config,
+        lambda: file.write_text(MODEL + "# edited\n"),
+        lambda: os.utime(file, (0, 0)),
+        lambda: weights.write_bytes(b"2"),
+    )
+    assert edited == retrained == {"mine"} and touched == set()
+
+
+def test_a_users_data_and_its_code_count_in_all_of_their_cells(config, tmp_path):
+    file, folder = tmp_path / "mine.py", tmp_path / "folder"
+    file.write_text("def load(): ...\n")
+    folder.mkdir()
+    config["datasets"] = {"own": {"loader": f"{file}:load"}, "many": {"loader": "images", "path": str(folder)}}
+    edited, added, renamed = after_changes(
+        config,
+        lambda: file.write_text("def load(): ...\n# edited\n"),
+        lambda: (folder / "a.png").write_bytes(b"1"),
+        lambda: (folder / "a.png").rename(folder / "b.png"),
+    )
+    assert "own" in edited and "many" not in edited
+    assert "many" in added and "own" not in added and added == renamed

@@ -5,9 +5,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from baselines.registry import MODELS
+from baselines.own_methods import OWN
 from cdae.datasets.registry import AVAILABILITY
-from workflow.grid.methods import offers
+from cdae.import_path import is_import_path
+from workflow.grid.methods import kind_offers
 
 Options = dict[str, Any]
 
@@ -54,6 +55,8 @@ def training_config(config: Options, cell: Cell) -> Options:
     model.pop("seeds", None)
     if cell.n_levels is not None:
         model["n_levels"] = cell.n_levels
+    if is_import_path(cell.kind):  # tables name the sort of model before the first hyphen, and all of these are one
+        model["kind"] = f"{OWN}{cell.kind}"
     return {
         "base_seed": config["base_seed"],
         "dataset": cell.dataset,
@@ -71,7 +74,7 @@ def snapshots(config: Options, cell: Cell) -> list[int]:
 
 def certified(config: Options, cell: Cell) -> bool:
     """Whether both sides of a cell's likelihood are estimated: where this is asked for, and the model can simulate."""
-    if "certify" not in config or not offers(MODELS[cell.kind], "Simulates"):
+    if "certify" not in config or not kind_offers(cell.kind, "Simulates"):
         return False
     settings = config["certify"]
     return cell.seed in settings["seeds"] and cell.dataset in settings.get("datasets", config["datasets"])

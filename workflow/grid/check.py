@@ -11,7 +11,9 @@ from typing import Any
 
 from baselines.registry import MODELS
 from cdae.datasets.registry import LOADERS, check_available
+from cdae.import_path import is_import_path
 from workflow.grid.cells import Options, cells, certified
+from workflow.grid.check_own import check_own_loader, check_own_model
 from workflow.grid.code_hash import ROOT
 from workflow.grid.refusal import check_against, check_known
 from workflow.grid.schema import Schema, definition_of_kind, schema
@@ -21,6 +23,13 @@ PROTECTED = (
     *("baselines", "bench", "cdae", "config", "docs", "examples", "profiles", "tests", "workflow"),
     *(".ci", ".git", ".github", ".venv", "results/reference"),
 )
+
+PATHS = ("kind", "loader", "path", "weights")  # keys of models and data sets under which a path may stand
+KEYS_OF_DATA = {  # loader -> its keys; others have none
+    "npz": frozenset({"path", "n_intensity_levels", "allow_discrete"}),
+    "images": frozenset({"path", "n_intensity_levels"}),
+}
+KEYS_OF_OWN_DATA = frozenset({"options", "n_intensity_levels", "allow_discrete"})
 
 
 def checked(config: Options) -> Options:
@@ -35,7 +44,8 @@ def checked(config: Options) -> Options:
     check_against(config, schema(), "")
     models = {}
     for name, options in config["models"].items():
-        check_known(f"models.{name}.kind", options["kind"], MODELS)
+        if not is_import_path(options["kind"]):
+            check_known(f"models.{name}.kind", options["kind"], MODELS)
         definition = definition_of_kind(options["kind"])
         models[name] = _whole_numbers(options, definition)
         check_against(models[name], definition, f"models.{name}.")
@@ -98,30 +108,37 @@ def _resolved(part: Schema) -> Schema:
 
 
 def _with_homes(config: Options) -> Options:
-    """The configuration with a leading ~ as the user's home, wherever a path stands."""
+    """The configuration with a leading ~ as the user's home, wherever a path stands, import paths too."""
     config = {**config, "results_dir": _at_home(config["results_dir"]).rstrip("/") or "/"}
     if "data_root" in config:
         config["data_root"] = _at_home(config["data_root"])
     for part in ("datasets", "models"):
         config[part] = {
-            name: {**options, "path": _at_home(options["path"])} if "path" in options else options
+            name: {key: _at_home(value) if key in PATHS else value for key, value in options.items()}
             for name, options in config[part].items()
         }
     return config
 
 
-def _at_home(path: str) -> str:
+def _at_home(path: Any) -> str:
     return str(Path(path).expanduser()) if path.startswith("~") else path
 
 
 def _check_dataset(where: str, options: Options, data_root: str | None) -> None:
     loader = options["loader"]
-    check_known(f"{where}.loader", loader, LOADERS)
-    for key in [key for key in options if key != "loader"]:
-        if loader != "npz":
-            raise ValueError(f"{where}.{key}: got it for {loader!r}, expected it for npz alone; remove it")
-    if loader == "npz":
+    if not is_import_path(loader):
+        check_known(f"{where}.loader", loader, LOADERS)
+    allowed = KEYS_OF_OWN_DATA if is_import_path(loader) else KEYS_OF_DATA.get(loader, frozenset())
+    for key in [key for key in options if key != "loader" and key not in allowed]:
+        takers = [name for name, keys in KEYS_OF_DATA.items() if key in keys]
+        takers += ["an import path"] if key in KEYS_OF_OWN_DATA else []
+        raise ValueError(f"{where}.{key}: got it for {loader!r}, expected it for {' or '.join(takers)}; remove it")
+    if is_import_path(loader):
+        check_own_loader(f"{where}.loader", loader)
+    elif loader == "npz":
         _check_file(f"{where}.path", options.get("path", ""))
+    elif loader == "images":
+        _check_folder(f"{where}.path", options.get("path", ""))
     check_available(loader, data_root)
 
 
@@ -129,6 +146,11 @@ def _check_file(where: str, path: str) -> None:
     """A file of the user's."""
     if not Path(path).is_file():
         raise ValueError(f"{where}: got {path!r}, expected an existing npz file")
+
+
+def _check_folder(where: str, path: str) -> None:
+    if not path or not Path(path).is_dir():
+        raise ValueError(f"{where}: got {path!r}, expected an existing folder of images")
 
 
 def _check_model(where: str, options: Options) -> None:
@@ -139,6 +161,8 @@ def _check_model(where: str, options: Options) -> None:
         )
     if options["kind"] == "samples":
         _check_file(f"{where}.path", options["path"])
+    if is_import_path(options["kind"]):
+        check_own_model(where, options)
     training = options.get("training", {})
     for n_updates in training.get("snapshots", []):
         if n_updates >= training["n_updates"]:

@@ -1,58 +1,35 @@
-"""Which methods a class has, read from its source: what may be asked of a model before torch is imported.
+"""Which methods a model has, read from its source: what may be asked of it before torch is imported.
 
-A class offers a Protocol of `cdae.interfaces` if it, or a class that it is derived from, defines every method that the
-Protocol names. Attributes of the Protocol are not looked at. Of torch's own class of modules, whose source is not ours,
-the methods that a Protocol names are listed here.
+A model offers a Protocol of `cdae.interfaces` if it has every method that the Protocol names. Attributes of the
+Protocol are not looked at.
 """
 
-import ast
 from functools import cache
 
+from baselines.own_methods import offered
+from baselines.own_methods import target_of as own_target_of
+from baselines.registry import target_of
+from cdae.class_source import Source, methods
+from cdae.import_path import is_import_path
 from workflow.grid.code_hash import module_file
 
 INTERFACES = "cdae.interfaces"
-OF_TORCH_MODULES = frozenset({"parameters"})
+
+
+def kind_offers(kind: str, protocol: str) -> bool:
+    """Whether the models of a kind, or a user's own model by its import path, have the methods of a Protocol."""
+    if is_import_path(kind):
+        return methods_of_class(INTERFACES, protocol) <= offered(own_target_of(kind)).names
+    return offers(target_of(kind), protocol)
 
 
 def offers(target: str, protocol: str) -> bool:
-    """Whether the class "module:name" has the methods of a Protocol of `cdae.interfaces`."""
-    module, name = target.split(":")
-    return _own_methods(_classes(INTERFACES)[protocol]) <= methods(module, name)
+    """Whether the class "module:name" of ours has the methods of a Protocol of `cdae.interfaces`."""
+    return methods_of_class(INTERFACES, protocol) <= methods_of_class(*target.split(":"))
 
 
 @cache
-def methods(module: str, name: str) -> frozenset[str]:
+def methods_of_class(module: str, name: str) -> frozenset[str]:
     """Names of the methods and properties of a class of ours, with those it inherits."""
-    if module_file(module) is None or name not in _classes(module):
-        return frozenset()
-    definition = _classes(module)[name]
-    found = _own_methods(definition)
-    for base in definition.bases:
-        if ast.unparse(base) == "nn.Module":
-            found |= OF_TORCH_MODULES
-        elif isinstance(base, ast.Name):
-            found |= methods(*_imported(module).get(base.id, (module, base.id)))
-    return found
-
-
-def _own_methods(definition: ast.ClassDef) -> frozenset[str]:
-    return frozenset(node.name for node in definition.body if isinstance(node, ast.FunctionDef))
-
-
-@cache
-def _tree(module: str) -> ast.Module:
     path = module_file(module)
-    assert path is not None, module
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def _classes(module: str) -> dict[str, ast.ClassDef]:
-    return {node.name: node for node in _tree(module).body if isinstance(node, ast.ClassDef)}
-
-
-@cache
-def _imported(module: str) -> dict[str, tuple[str, str]]:
-    """Names that a module imports from others: name -> (module, name there)."""
-    froms = [node for node in _tree(module).body if isinstance(node, ast.ImportFrom) and node.module]
-    return {alias.asname or alias.name: (node.module, alias.name) for node in froms for alias in node.names}
+    return frozenset() if path is None else methods(Source(path, module), name).names

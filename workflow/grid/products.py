@@ -1,8 +1,7 @@
 """The tables and figures that a run makes, by name: the one list that rules, comparison and tests read."""
 
-from baselines.registry import MODELS
 from workflow.grid.cells import Options, cells, certified, snapshots
-from workflow.grid.methods import offers
+from workflow.grid.methods import kind_offers
 
 TABLES = (
     "log_likelihood.csv",
@@ -42,9 +41,9 @@ def figures(config: Options) -> list[str]:
         WITH_SNAPSHOTS: any(snapshots(config, cell) for cell in all_cells),
         WITH_CERTIFICATES: any(certified(config, cell) for cell in all_cells),
     }
-    targets = {MODELS[cell.kind] for cell in all_cells}
+    kinds = {cell.kind for cell in all_cells}
     return [
         name
         for name, condition in FIGURES.items()
-        if stages.get(condition) or (condition not in stages and any(offers(target, condition) for target in targets))
+        if stages.get(condition) or (condition not in stages and any(kind_offers(kind, condition) for kind in kinds))
     ]

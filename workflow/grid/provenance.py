@@ -10,13 +10,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from baselines.registry import MODELS
+from baselines.own_methods import target_of as own_target_of
+from baselines.registry import target_of
 from cdae.computing.files import DamagedFileError, read_record
-from cdae.datasets.registry import LOADERS
+from cdae.datasets.registry import target_of as loader_target_of
+from cdae.import_path import ImportPath, is_import_path
 from workflow.grid import cells as grid
 from workflow.grid import products
 from workflow.grid.cells import Cell, Options, sha256
 from workflow.grid.code_hash import code_sha256
+from workflow.grid.own_code import NO_CODE, own_code
 from workflow.grid.record import NOT_RUN
 
 SCRIPTS = "workflow.scripts"
@@ -59,8 +62,10 @@ class Provenance:
 
     def of_data(self, dataset: str) -> Hashes:
         """A prepared data set: its loader's keys, the contents of a user's file, and the loader's code."""
-        options = self.config["datasets"][dataset]
-        return _hashes([self._data_options(dataset)], [_code("prepare_data", LOADERS[options["loader"]])])
+        name = self.config["datasets"][dataset]["loader"]
+        own = own_code(ImportPath.parse(name)) if is_import_path(name) else NO_CODE
+        code = [_code("prepare_data", loader_target_of(name), *own.ours), *own.contents]
+        return _hashes([self._data_options(dataset)], code)
 
     def of_training(self, cell: Cell) -> Hashes:
         return self._of_cell(cell, "train", grid.training_config(self.config, cell))
@@ -106,12 +111,13 @@ class Provenance:
         }
 
     def _of_cell(self, cell: Cell, script: str, job_config: Options) -> Hashes:
-        """A cell's job: its configuration, its data and samples, and the code of all jobs that it builds on."""
-        target = MODELS[cell.kind]
-        data = self.of_data(cell.dataset)
-        samples = contents_sha256(job_config["options"].get("path"))
-        code = [data["code_sha256"], _code("train", target), _code(script, target)]
-        return _hashes([job_config, self._data_options(cell.dataset), samples], code)
+        """A cell's job: its configuration, data, and samples or weights, and the code of all jobs that it builds on."""
+        own = own_code(own_target_of(cell.kind)) if is_import_path(cell.kind) else NO_CODE
+        targets = (target_of(cell.kind), *own.ours)
+        data, options = self.of_data(cell.dataset), job_config["options"]
+        contents = contents_sha256(options.get("path", options.get("weights")))
+        code = [data["code_sha256"], _code("train", *targets), _code(script, *targets), *own.contents]
+        return _hashes([job_config, self._data_options(cell.dataset), contents], code)
 
     def _data_options(self, dataset: str) -> Options:
         options = self.config["datasets"][dataset]
@@ -122,15 +128,17 @@ def _hashes(config: list[Any], code: list[str]) -> Hashes:
     return {"config_sha256": sha256(config), "code_sha256": sha256(code)}
 
 
-def _code(script: str, target: str) -> str:
-    return code_sha256(f"{SCRIPTS}.{script}", (target,))
+def _code(script: str, *targets: str) -> str:
+    return code_sha256(f"{SCRIPTS}.{script}", targets)
 
 
 @cache
 def contents_sha256(path: str | None) -> str | None:
-    """Hash of a user's file, whatever its date; None for no file, or where there is none yet."""
-    if path is None or not Path(path).is_file():
+    """Hash of a user's file, or of the files in a folder, whatever their dates; None where there is none (yet)."""
+    if path is None or not Path(path).exists():
         return None
+    if Path(path).is_dir():
+        return sha256([[file.name, contents_sha256(str(file))] for file in sorted(Path(path).iterdir())])
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from cdae.import_path import is_import_path
+
 FILE = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
 Schema = dict[str, Any]
 
@@ -18,10 +20,11 @@ def schema() -> Schema:
 
 
 def definition_of_kind(kind: str) -> Schema:
-    """The schema of a model of one kind: its own keys, and those that every kind has."""
-    own = schema()["$defs"]["kinds"][kind]
+    """The schema of a model of one kind, or of a user's own by its import path: its keys, and those of every kind."""
+    definitions = schema()["$defs"]
+    own = definitions["own_model"] if is_import_path(kind) else definitions["kinds"][kind]
     return {
-        "$defs": schema()["$defs"],
+        "$defs": definitions,
         "type": "object",
         "additionalProperties": False,
         "required": ["kind", *own["required"]],
@@ -39,6 +42,7 @@ def tables() -> str:
         _table("Keys of `estimators`", whole["properties"]["estimators"]),
         _table("Keys of `certify`", whole["properties"]["certify"]),
         _table("Keys of `training`", definitions["training"]),
+        _table("Keys of `kind: my_module:MyModel`, your own model", definitions["own_model"], depth=1),
         *(
             _table(f"Keys of `kind: {name}`, {kind['description']}", kind, depth=1)
             for name, kind in definitions["kinds"].items()

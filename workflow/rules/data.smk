@@ -15,6 +15,6 @@ rule prepare_data:
     message:
         "prepare {wildcards.dataset}"
     shell:
-        "python -m workflow.scripts.prepare_data --name {wildcards.dataset} --loader {params.loader}"
+        "python -m workflow.scripts.prepare_data --name {wildcards.dataset} --loader {params.loader:q}"
         " --options {params.options:q} --hashes {params.hashes:q} --output {output.data:q} --record {output.record:q}"
         " > {log:q} 2>&1"
