@@ -38,7 +38,7 @@ def test_of_few_points_the_whole_split_is_the_bound_on_it_plus_the_mean_excess_o
     assert (row["config_sha256"], row["code_sha256"]) == ("a", "b")
     assert row["own_bound_nats"] == 5.5 and row["over_own_bound_nats"] == 4.0
     assert row["over_own_bound_standard_error_nats"] == pytest.approx(1.0)
-    assert row["test_nats"] == 4.0 + 4.0 and row["slope"] == 1.0
+    assert row["test_nats"] == 4.0 + 4.0 and row["own_bound_slope"] == 1.0
 
 
 def test_the_whole_split_is_predicted_with_a_fitted_slope_and_flagged_where_it_lies_beyond_the_subset():
@@ -46,7 +46,7 @@ def test_the_whole_split_is_predicted_with_a_fitted_slope_and_flagged_where_it_l
     bound, indices = np.concatenate([np.linspace(-1.0, 1.0, 80), np.full(20, -9.0)]), np.arange(0, 80, 5)
     values = 7.0 + 0.5 * bound[indices]
     (row,) = table_of(values, indices, bound).to_dict("records")
-    assert row["slope"] == pytest.approx(0.5) and row["test_nats"] == pytest.approx(7.0 + 0.5 * bound.mean())
+    assert row["own_bound_slope"] == pytest.approx(0.5) and row["test_nats"] == pytest.approx(7.0 + 0.5 * bound.mean())
     assert row["extrapolates"] is True
     assert row["own_bound_nats"] == pytest.approx(bound[indices].mean())
     assert row["over_own_bound_nats"] == pytest.approx((values - bound[indices]).mean())
@@ -79,7 +79,12 @@ def test_its_standard_error_is_the_spread_over_random_subsets_and_test_sets():
 
 def test_without_the_models_own_bound_nothing_is_said_of_the_whole_split():
     (row,) = table_of(np.array([4.0, 15.0]), np.array([0, 3]), None).to_dict("records")
-    assert pd.isna(row["test_nats"]) and pd.isna(row["slope"]) and not row["extrapolates"] and row["gap_nats"] == 4.0
+    assert (
+        pd.isna(row["test_nats"])
+        and pd.isna(row["own_bound_slope"])
+        and not row["extrapolates"]
+        and row["gap_nats"] == 4.0
+    )
 
 
 @pytest.mark.parametrize("estimator", ["annealed", "all"])

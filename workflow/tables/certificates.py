@@ -19,7 +19,7 @@ from workflow.tables.tightest import HALVES, halves
 COLUMNS = [
     *IDENTITY, "estimator", "variant", "n_importance_samples", "n_distributions", "n_points", "mean_nats",
     "standard_error_nats", "bound_nats", "bound_standard_error_nats", "own_bound_nats", "over_own_bound_nats",
-    "over_own_bound_standard_error_nats", "test_nats", "test_standard_error_nats", "slope", "extrapolates",
+    "over_own_bound_standard_error_nats", "test_nats", "test_standard_error_nats", "own_bound_slope", "extrapolates",
     "n_simulated", "simulated_lower_nats", "simulated_upper_nats", "gap_nats", "gap_standard_error_nats", *HALVES,
     "n_checked", "n_repeats", "repeats_add_nats", "repeats_add_standard_error_nats", "claim",
     "mean_effective_sample_size", "mean_log_weight_std", "mean_relative_error", "mean_slope", "slope_standard_error",
@@ -72,6 +72,6 @@ def _on_the_whole_split(values: np.ndarray, indices: np.ndarray, bound: np.ndarr
         "over_own_bound_standard_error_nats": excess.std(ddof=1) / np.sqrt(len(excess)),
         "test_nats": whole.mean_nats,
         "test_standard_error_nats": whole.standard_error_nats,
-        "slope": whole.slope,
+        "own_bound_slope": whole.slope,
         "extrapolates": whole.extrapolates,
     }
