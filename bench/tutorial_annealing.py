@@ -2,8 +2,9 @@
 
     log pi_beta(z) = log p(z) + beta log p(x | z),        log w = sum_t (beta_t - beta_{t-1}) log p(x | z_{t-1})
 
-Betas are sigmoidal. At each of them every chain makes one trajectory of Hamiltonian Monte Carlo, whose step size is its
-own and follows the acceptance rate inside the run. So the weights are not exactly unbiased, and a bound may fail.
+Betas are sigmoidal. At each of them every chain makes one trajectory of Hamiltonian Monte Carlo. All chains have one
+step size, which follows their acceptance rate inside the run. So the weights are not exactly unbiased, as those of a
+constant step size are, and a bound may fail.
 """
 
 import math
@@ -16,6 +17,7 @@ from torch import Tensor
 N_LEAPFROG = 10
 FIRST_STEP_SIZE, LEAST_STEP_SIZE, LARGEST_STEP_SIZE = 0.1, 1e-4, 0.5
 ACCEPTANCE, FASTER, SLOWER = 0.65, 1.02, 0.98  # the rate aimed at, and what a step size is multiplied by
+MEMORY = 0.9  # of the running average of acceptances, per move
 
 
 def sigmoidal_schedule(n_temperatures: int, delta: float = 4.0) -> list[float]:
@@ -36,8 +38,7 @@ class Chains:
         self.model, self.x, self.z, self.generator = model, x, z, generator
         self.std = model.std().detach()
         self.log_constant = -(self.std.log() + 0.5 * math.log(2.0 * math.pi)).expand(x.shape[1]).sum()
-        self.step_size = torch.full((len(z), 1), FIRST_STEP_SIZE)
-        self.n_accepted, self.n_moves = torch.zeros(len(z), 1), 0
+        self.step_size, self.acceptance = FIRST_STEP_SIZE, ACCEPTANCE
 
     def log_likelihood(self, z: Tensor) -> Tensor:
         return -0.5 * ((self.x - self.model.decode(z)) / self.std).pow(2).sum(1) + self.log_constant
@@ -60,7 +61,7 @@ class Chains:
         return log_weights
 
     def move(self, beta: float) -> None:
-        """One trajectory with its acceptance step, after which every step size adapts."""
+        """One trajectory with its acceptance step, after which the step size adapts."""
         z, start = self.z, torch.randn(self.z.shape, generator=self.generator)
         v = start - 0.5 * self.step_size * self.gradient(z, beta)
         for step in range(1, N_LEAPFROG + 1):
@@ -70,14 +71,15 @@ class Chains:
             before = self.potential(self.z, beta) + 0.5 * start.pow(2).sum(1)
             after = self.potential(z, beta) + 0.5 * v.pow(2).sum(1)
         uniform = torch.rand(before.shape, generator=self.generator)
-        accepted = (uniform < (before - after).exp())[:, None]
-        self.z = torch.where(accepted, z, self.z)
-        self.adapt(accepted)
+        accepted = uniform < (before - after).exp()
+        self.z = torch.where(accepted[:, None], z, self.z)
+        self.adapt(accepted.float().mean().item())
 
-    def adapt(self, accepted: Tensor) -> None:
-        self.n_accepted, self.n_moves = self.n_accepted + accepted, self.n_moves + 1
-        factor = torch.where(self.n_accepted / self.n_moves > ACCEPTANCE, FASTER, SLOWER)
-        self.step_size = (self.step_size * factor).clamp(LEAST_STEP_SIZE, LARGEST_STEP_SIZE)
+    def adapt(self, accepted: float) -> None:
+        """Follow the share of chains whose move was accepted."""
+        self.acceptance = MEMORY * self.acceptance + (1.0 - MEMORY) * accepted
+        step_size = self.step_size * (FASTER if self.acceptance > ACCEPTANCE else SLOWER)
+        self.step_size = min(max(step_size, LEAST_STEP_SIZE), LARGEST_STEP_SIZE)
 
 
 def both_bounds(
