@@ -1,8 +1,9 @@
 """Annealing of a VAE against a tutorial's, by gap times CPU time: both bounds on data that the model has simulated.
 
-The gap is upper minus lower bound, which contains log p(x). Twice the temperatures halve it and take twice the time, so
-the product of the two is what an estimator is worth. Time is that of both directions, and ours has the fit of the bases
-and the pilot in it. Every round has random numbers of its own, and the gap is the mean of all rounds.
+The gap is upper minus lower bound. For chains that mix well twice the temperatures take twice the time and halve the
+gap, so the two are multiplied. The numbers of temperatures are such that both gaps are about equal, and then the ratio
+is one of times. Time is that of both directions, and ours has the fit of the bases and the pilot in it. Every round has
+random numbers of its own, and the gap is the mean of all rounds.
 """
 
 import contextlib
@@ -87,5 +88,5 @@ def compared(gaps: dict[str, Tensor], seconds: dict[str, float], note: str) -> M
     if not mean["ours"] > 0.0:
         return Measured(None, f"our gap is not above 0, so repeat with more points: {note}")
     if mean["peer"] < 0.0:
-        note += "; its gap is below 0, since step sizes that adapt inside the run break its bounds: the size counts"
+        note += "; its gap is below 0, since adapting step sizes can break its bounds, and its size counts"
     return Measured(abs(mean["peer"]) * seconds["peer"] / (mean["ours"] * seconds["ours"]), note)

@@ -229,7 +229,7 @@ def test_the_passes_of_annealing_are_counted(bench, monkeypatch):
     assert f"{4 * n_rows} rows, {passes} passes" in measured.note
 
 
-def test_a_short_training_is_one(bench):
+def test_a_short_training_lowers_the_loss_and_fixes_the_parameters(bench):
     model, before = bench.trained(bench.model("vae"), 40), bench.model("vae")
     x = bench.test_images(20)
     assert model.loss(x, generator=seeded(0)) < before.loss(x, generator=seeded(0))
