@@ -6,28 +6,29 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, PercentFormatter
 
-from bench.quantities import FASTER, LONGER, SHARE, digits
+from bench.quantities import FASTER, LONGER, SHARE, SMALLER, digits
 from bench.report import Row
 from workflow.figures.style import COLORS, COLUMN_WIDTH, save, use_style
 
-MARKERS = {FASTER: (COLORS[0], "o"), LONGER: (COLORS[1], "s"), SHARE: (COLORS[2], "D")}
+MARKERS = {FASTER: (COLORS[0], "o"), LONGER: (COLORS[1], "s"), SMALLER: (COLORS[3], "^"), SHARE: (COLORS[2], "D")}
 
 
 def draw(path: Path, rows: list[Row]) -> None:
     """path.svg and path.png, of the ratios and shares that have a number."""
     known = [row for row in rows if row.measured.value is not None]
-    faster, longer, shares = ([row for row in known if row.quantity.unit == unit] for unit in MARKERS)
-    heights = [max(1, len(group)) for group in (faster + longer, shares)]
+    *kinds, shares = ([row for row in known if row.quantity.unit == unit] for unit in MARKERS)
+    ratios = [row for kind in kinds for row in kind]
+    heights = [max(1, len(group)) for group in (ratios, shares)]
     use_style()
     size = (COLUMN_WIDTH, 1.1 + 0.3 * sum(heights))
     figure, (above, below) = plt.subplots(2, figsize=size, height_ratios=heights)
-    draw_rows(above, faster + longer, start=1.0)
+    draw_rows(above, ratios, start=1.0)
     above.set(xscale="log", xlabel="ratio over the peer")
     above.margins(x=0.2)
     above.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     above.xaxis.set_major_formatter("{x:g}")
     above.minorticks_off()
-    if faster or longer:
+    if ratios:
         above.legend(loc="lower right", fontsize=7, handletextpad=0.2)
     draw_rows(below, shares, start=0.0)
     below.set(xlim=(0.0, 1.2), xticks=(0.0, 0.5, 1.0), xlabel="share of the limit in FLOP/s")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-FASTER, LONGER, SHARE = "times as fast", "times as long", "of the limit"
+FASTER, LONGER, SMALLER, SHARE = "times as fast", "times as long", "times smaller", "of the limit"
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,8 @@ class Quantity:
 
     Attributes:
         what, peer: what is measured, and the peer or limit that it is divided by ("" for a plain figure).
-        unit: FASTER, the peer's seconds over ours; LONGER, ours over the peer's; SHARE, of 1; else that of the figure.
+        unit: FASTER, the peer's seconds over ours; LONGER, ours over the peer's;
+            SMALLER, the peer's number over ours; SHARE, of 1; else that of the figure.
     """
 
     what: str
@@ -39,6 +40,7 @@ QUANTITIES = {
     "parzen-logsumexp": Quantity("Parzen, 11 bandwidths", "torch, row blocks, logsumexp", FASTER),
     "importance": Quantity("importance weights", LIMIT, SHARE),
     "annealing": Quantity("annealing's gradients", LIMIT, SHARE),
+    "annealing-tutorial": Quantity("annealing, gap times CPU time", "tutorial's annealing", SMALLER),
     "chains": Quantity("step of a DAE's chain", "its forward pass", LONGER),
     "memory": Quantity("peak memory of a job on MNIST", "", "GB"),
     "again": Quantity("finished default grid again", "", "s"),

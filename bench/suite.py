@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import figure, gpu, parzen, pipeline, report, sampling, training
+from bench import figure, gaps, gpu, parzen, pipeline, report, sampling, training
 from bench.quantities import Measured
 from bench.timing import all_cpu_seconds
 from bench.workbench import Images, Workbench, load_images
@@ -31,6 +31,7 @@ WORKLOADS: dict[str, Callable[[Workbench], dict[str, Measured]]] = {
     "parzen": parzen.windows,
     "importance": sampling.importance_weights,
     "annealing": sampling.annealed,
+    "annealing-tutorial": gaps.over_a_tutorials,
     "chains": sampling.chains,
     "memory": pipeline.memory,
     "again": pipeline.again,
@@ -88,7 +89,8 @@ def head(facts: dict[str, Any]) -> str:
     return (
         f"CPU time on one core of {facts['processor']}, torch {facts['torch']}; {facts['images']}, a denoiser "
         f"784-1024-1024-784; medians of {facts['n_repeats']}, in turns with the peers. The tutorial's loop: "
-        "DataLoader, ToTensor and torch's Adam. Written by `make bench`."
+        "DataLoader, ToTensor and torch's Adam. The tutorial's annealing: of a VAE 784-200-200-50, from the prior, by "
+        "Hamiltonian Monte Carlo with 10 leapfrog steps. Written by `make bench`."
     )
 
 

@@ -17,6 +17,7 @@ from cdae.computing.precision import PROCESSOR
 from cdae.computing.seeds import generator_from
 from cdae.data import TrainingSet
 from cdae.datasets.registry import loader
+from cdae.training import fit
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config" / "mnist.yaml"
@@ -64,8 +65,14 @@ class Sizes:
     n_gate: int = 200  # points that are checked against float64
     n_points: int = 1_000
     n_draws: int = 4
-    n_annealed: int = 50
+    n_annealed: int = 25
     n_distributions: int = 10
+    n_annealed_updates: int = 100  # of the model that is annealed
+    vae_hidden_sizes: tuple[int, ...] = (200, 200)
+    n_vae_updates: int = 1_000
+    n_simulated: int = 64
+    n_gap_distributions: int = 100
+    n_temperatures: int = 300  # of the tutorial's annealing
     n_chains: int = 256
     n_steps: int = 30
     n_products: int = 20
@@ -94,11 +101,24 @@ class Workbench:
         """Return the settings of the configured training of a CDAE."""
         return self.config["models"]["cdae"]["training"]
 
-    def model(self, name: str = "cdae", *, n_levels: int = 4, seed: int = 0) -> Any:
-        """An untrained model, as configured but for the size of its network in tests."""
-        options = {**self.config["models"][name], "n_levels": n_levels, "hidden_sizes": self.sizes.hidden_sizes}
+    def model(self, name: str = "cdae", *, n_levels: int = 4, hidden_sizes: tuple[int, ...] = (), seed: int = 0) -> Any:
+        """An untrained model, as configured but for the size of its network, the bench's own if none is given."""
+        sizes = hidden_sizes or self.sizes.hidden_sizes
+        options = {**self.config["models"][name], "n_levels": n_levels, "hidden_sizes": sizes}
         generator, training_set = generator_from("bench", name, n_levels, seed), self.training_set.to(PROCESSOR)
         return model_class(options["kind"]).build(options, training_set, generator=generator).to(self.device)
+
+    def trained(self, model: Any, n_updates: int) -> Any:
+        """The model after a short training, with its parameters fixed."""
+        fit(
+            model,
+            self.training_set,
+            **{name: self.settings()[name] for name in ("batch_size", "learning_rate", "matmul_precision")},
+            n_updates=n_updates,
+            generator=self.generator("short training"),
+            progress=lambda line: None,
+        )
+        return model.requires_grad_(False)
 
     def test_images(self, n: int) -> torch.Tensor:
         """Test images in [0, 1], dequantized."""

@@ -3,19 +3,36 @@
 import csv
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from bench import figure, gpu, parzen, pipeline, products, report, sampling, suite, training, workbench
-from bench.quantities import FASTER, LONGER, QUANTITIES, SHARE, Measured, written
+from bench import (
+    figure,
+    gaps,
+    gpu,
+    parzen,
+    pipeline,
+    products,
+    report,
+    sampling,
+    suite,
+    training,
+    tutorial_annealing,
+    workbench,
+)
+from bench.quantities import FASTER, LONGER, QUANTITIES, SHARE, SMALLER, Measured, written
 from bench.timing import child_cpu_seconds, medians
 from cdae.denoiser import mlp
-from tests.helpers import seeded
+from cdae.estimators.whitened import CascadeBase
+from tests.annealing_helpers import linear_decoder
+from tests.helpers import assert_mean, seeded
 
 TINY = workbench.Sizes(
     hidden_sizes=(16, 16), batch_sizes=(16, 32), n_loop_updates=2, n_epochs=1, n_bound=20, many_levels=5, n_parzen=40,
-    n_sklearn=5, n_logsumexp=20, n_gate=20, n_points=10, n_draws=2, n_annealed=4, n_distributions=3, n_chains=8,
-    n_steps=2, n_products=1,
+    n_sklearn=5, n_logsumexp=20, n_gate=20, n_points=10, n_draws=2, n_annealed=2, n_distributions=3, n_chains=8,
+    n_steps=2, n_products=1, n_annealed_updates=2, vae_hidden_sizes=(16, 16), n_vae_updates=40, n_simulated=6,
+    n_gap_distributions=3, n_temperatures=4,
 )  # fmt: skip
 
 
@@ -35,6 +52,7 @@ def test_a_ratio_and_a_share_name_their_peer_and_a_plain_figure_has_none():
         (2.345, FASTER, "2.35 times as fast"),
         (612.3, FASTER, "612 times as fast"),
         (1.1, LONGER, "1.10 times as long"),
+        (15.7, SMALLER, "15.7 times smaller"),
         (0.8349, SHARE, "83% of the limit"),
         (1.27, "s", "1.27 s"),
         (None, "s", "none"),
@@ -60,7 +78,9 @@ def test_a_child_that_fails_is_an_error(tmp_path):
         child_cpu_seconds(["-c", "raise SystemExit('no such thing')"], tmp_path)
 
 
-IN_PROCESS = ["training", "free-batch", "float32", "levels", "parzen", "importance", "annealing", "chains"]
+IN_PROCESS = [
+    "training", "free-batch", "float32", "levels", "parzen", "importance", "annealing", "annealing-tutorial", "chains",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", IN_PROCESS)
@@ -128,7 +148,7 @@ def test_the_largest_job_is_found(tmp_path):
 def test_every_quantity_stands_once_in_the_order_of_the_workloads():
     assert list(QUANTITIES) == [
         "training", "training-free-batch", "training-float32", "levels", "parzen-sklearn", "parzen-logsumexp",
-        "importance", "annealing", "chains", "memory", "again", "job", "grid", *gpu.NAMES,
+        "importance", "annealing", "annealing-tutorial", "chains", "memory", "again", "job", "grid", *gpu.NAMES,
     ]  # fmt: skip
 
 
@@ -183,20 +203,107 @@ def test_the_work_of_a_training_step_is_counted():
 
 
 def test_the_passes_of_annealing_are_counted(bench, monkeypatch):
-    """As many evaluations as the formula says: 2 each for one gradient, 3 where both are wanted."""
-    counted = []
-    real = sampling.CascadePath.log_densities
-    monkeypatch.setattr(sampling.CascadePath, "log_densities", lambda *args: counted.append(1) or real(*args))
-    sampling.annealed(bench)
-    n_transitions = TINY.n_distributions - 1
-    assert len(counted) == 1 + n_transitions * sampling.N_LEAPFROG
-    assert sampling.n_passes(TINY.n_distributions, sampling.N_LEAPFROG) == 2 * len(counted) + 1 + n_transitions
+    """One gradient at the start and one for every rotation, of all chains; each is 2 passes."""
+    counted, real, fit = [], CascadeBase.potential, sampling.CascadeFit
+    n_rows = TINY.n_annealed * bench.config["certify"]["annealing"]["n_chains"]
+
+    def potential(base, z, precision="highest"):
+        counted.append((precision, z.shape[1], z.requires_grad))
+        return real(base, z, precision)
+
+    def fit_uncounted(*args, **settings):
+        def fitted(x, **more):
+            base = fit(*args, **settings)(x, **more)
+            counted.clear()
+            return base
+
+        return fitted
+
+    monkeypatch.setattr(CascadeBase, "potential", potential)
+    monkeypatch.setattr(sampling, "CascadeFit", fit_uncounted)
+    monkeypatch.setattr(sampling, "share", lambda speed, pairs, seconds, note: Measured(1.0, note))
+    measured = sampling.annealed(bench)["annealing"]
+    in_float32 = [call for call in counted if call == ("highest", n_rows, True)]
+    passes = sampling.n_passes(TINY.n_distributions, sampling.N_ROTATIONS)
+    assert passes == 2 * len(in_float32) == 2 * (1 + 2 * 4)
+    assert f"{4 * n_rows} rows, {passes} passes" in measured.note
+
+
+def test_a_short_training_lowers_the_loss_and_fixes_the_parameters(bench):
+    model, before = bench.trained(bench.model("vae"), 40), bench.model("vae")
+    x = bench.test_images(20)
+    assert model.loss(x, generator=seeded(0)) < before.loss(x, generator=seeded(0))
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_the_tutorials_betas_are_sigmoidal():
+    betas = torch.tensor(tutorial_annealing.sigmoidal_schedule(100), dtype=torch.float64)
+    steps = betas.diff()
+    assert betas[0] == 0.0 and betas[-1] == 1.0 and len(betas) == 101 and (steps > 0).all()
+    assert torch.allclose(steps, steps.flip(0)) and steps[50] > 10 * steps[0]
+
+
+def errors_of_the_tutorials(n_points, **settings):
+    """Errors of both of its estimates on a linear decoder, whose density is known, in nats."""
+    model, weights, bias = linear_decoder(dim=5, latent_dim=2, std=0.7)
+    model = model.float()
+    x, latents = model.simulate(n_points, generator=seeded(1))
+    covariance = torch.from_numpy(weights @ weights.T + 0.7**2 * np.eye(5))
+    exact = torch.distributions.MultivariateNormal(torch.from_numpy(bias), covariance).log_prob(x.double())
+    bounds = tutorial_annealing.both_bounds(model, x, latents, **settings, generator=seeded(2))
+    return [bound.double() - exact for bound in bounds]
+
+
+def test_the_tutorials_weights_are_unbiased_with_a_constant_step_size(monkeypatch):
+    monkeypatch.setattr(tutorial_annealing, "FASTER", 1.0)
+    monkeypatch.setattr(tutorial_annealing, "SLOWER", 1.0)
+    lower, upper = errors_of_the_tutorials(2_000, n_temperatures=20, n_chains=2)
+    assert_mean(lower.exp().numpy(), 1.0)
+    assert_mean((-upper).exp().numpy(), 1.0)
+    assert lower.mean() < -0.02 and upper.mean() > 0.02
+
+
+def test_more_temperatures_bring_the_tutorials_lower_bound_nearer_to_the_exact_density():
+    (few, _), (many, _) = (errors_of_the_tutorials(40, n_temperatures=n, n_chains=8) for n in (5, 50))
+    assert many.abs().mean() < 0.2 and many.abs().mean() < 0.5 * few.abs().mean()
+
+
+def test_the_tutorials_step_size_follows_the_acceptance_rate(bench):
+    chains = tutorial_annealing.Chains(
+        bench.model("vae"), bench.test_images(2), torch.zeros(2, 50), generator=seeded(0)
+    )
+    first, factors = chains.step_size, []
+    for accepted in (1.0, 0.5, 0.0):  # running averages 0.685, 0.6665 and 0.59985
+        chains.adapt(accepted)
+        factors.append(chains.step_size / first)
+    assert factors == pytest.approx([1.02, 1.02**2, 1.02**2 * 0.98])
+    for accepted, end in ((1.0, 0.5), (0.0, 1e-4)):
+        for _ in range(500):
+            chains.adapt(accepted)
+        assert chains.step_size == end
+
+
+def test_products_of_gap_and_time_are_compared():
+    gaps_of = {"ours": torch.tensor([0.1, 0.3]), "peer": torch.tensor([3.0, 5.0])}
+    measured = gaps.compared(gaps_of, {"ours": 2.0, "peer": 10.0}, "two points")
+    assert measured.value == pytest.approx(4.0 * 10.0 / (0.2 * 2.0))
+    assert "ours gap 0.2 ± 0.1 nats in 2.00 s" in measured.note and "4 ± 1 nats in 10.00 s" in measured.note
+    assert measured.note.startswith("two points") and "below 0" not in measured.note
+
+
+def test_a_gap_below_0_of_the_peer_counts_by_its_size_and_one_of_ours_does_not_count():
+    seconds, half = {"ours": 1.0, "peer": 1.0}, torch.full((2,), 0.5)
+    measured = gaps.compared({"ours": half, "peer": -half}, seconds, "")
+    assert measured.value == pytest.approx(1.0) and "below 0" in measured.note
+    assert gaps.compared({"ours": -half, "peer": half}, seconds, "").value is None
+    assert gaps.compared({"ours": 0.0 * half, "peer": half}, seconds, "").value is None
 
 
 ROWS = [
     report.Row("parzen", "parzen-sklearn", Measured(450.0, "so"), 30.0),
     report.Row("job", "job", Measured(0.8, "and so"), 60.0),
     report.Row("importance", "importance", Measured(0.9, "of much"), 0.0),
+    report.Row("annealing-tutorial", "annealing-tutorial", Measured(6.0, "and less"), 0.0),
     report.Row("again", "again", Measured(1.3, "all"), 0.0),
     report.Row("grid", "grid", Measured(None, "not measured; run with --grid"), 0.0),
 ]
@@ -210,7 +317,7 @@ def test_files_are_written_and_an_estimate_is_read_from_them(bench, tmp_path, mo
     assert suite.estimate(["job"], 10) == "about 2 minutes of CPU time"
     with (tmp_path / "bench.csv").open(newline="", encoding="utf-8") as file:
         assert [(row["measured"], row["unit"]) for row in csv.DictReader(file)] == [
-            ("450", FASTER), ("0.8", LONGER), ("0.9", SHARE), ("1.3", "s"), ("", FASTER),
+            ("450", FASTER), ("0.8", LONGER), ("0.9", SHARE), ("6", SMALLER), ("1.3", "s"), ("", FASTER),
         ]  # fmt: skip
     text = (tmp_path / "bench.md").read_text(encoding="utf-8")
     assert "| Parzen, 11 bandwidths | scikit-learn, exact | 450 times as fast | so |" in text
@@ -221,8 +328,12 @@ def test_files_are_written_and_an_estimate_is_read_from_them(bench, tmp_path, mo
 @pytest.mark.parametrize(
     ("rows", "ratios", "shares"),
     [
-        (ROWS, {"Parzen": (450.0, "450"), "smallest": (0.8, "0.800")}, {"importance": (0.9, "90%")}),
-        (ROWS[3:], {}, {}),
+        (
+            ROWS,
+            {"Parzen": (450.0, "450"), "smallest": (0.8, "0.800"), "annealing": (6.0, "6.00")},
+            {"importance": (0.9, "90%")},
+        ),
+        (ROWS[4:], {}, {}),
     ],
 )
 def test_ratios_and_shares_are_drawn_on_axes_of_their_own(tmp_path, monkeypatch, rows, ratios, shares):
