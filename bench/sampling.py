@@ -69,7 +69,7 @@ def annealed(bench: Workbench) -> dict[str, Measured]:
     seconds = medians(tasks, bench.n_repeats)
     passes = n_passes(n, N_ROTATIONS)
     note = f"{rows} rows, {passes} passes of {products.flop(pairs) / 2.0 / rows / 1e6:.1f} MFLOP per row, in float32"
-    note += f", with the maps of the bases and densities in float64; forces in {reduced}, as configured, take "
+    note += f", with the maps of the bases, and densities in float64; forces in {reduced}, as configured, take "
     note += f"{seconds['reduced'] / seconds['ours']:.2f} times the time"
     speed = passes * products.flop(pairs) / 2.0 / seconds["ours"]
     return {"annealing": share(speed, pairs, seconds["limit"], note)}

@@ -62,11 +62,8 @@ class Chains:
 
     def move(self, beta: float) -> None:
         """One trajectory with its acceptance step, after which the step size adapts."""
-        z, start = self.z, torch.randn(self.z.shape, generator=self.generator)
-        v = start - 0.5 * self.step_size * self.gradient(z, beta)
-        for step in range(1, N_LEAPFROG + 1):
-            z = z + self.step_size * v
-            v = v - (1.0 if step < N_LEAPFROG else 0.5) * self.step_size * self.gradient(z, beta)
+        start = torch.randn(self.z.shape, generator=self.generator)
+        z, v = self.leapfrog(self.z, start, beta)
         with torch.no_grad():
             before = self.potential(self.z, beta) + 0.5 * start.pow(2).sum(1)
             after = self.potential(z, beta) + 0.5 * v.pow(2).sum(1)
@@ -74,6 +71,14 @@ class Chains:
         accepted = uniform < (before - after).exp()
         self.z = torch.where(accepted[:, None], z, self.z)
         self.adapt(accepted.float().mean().item())
+
+    def leapfrog(self, z: Tensor, v: Tensor, beta: float) -> tuple[Tensor, Tensor]:
+        """Positions and velocities at the end of a trajectory."""
+        v = v - 0.5 * self.step_size * self.gradient(z, beta)
+        for step in range(1, N_LEAPFROG + 1):
+            z = z + self.step_size * v
+            v = v - (1.0 if step < N_LEAPFROG else 0.5) * self.step_size * self.gradient(z, beta)
+        return z, v
 
     def adapt(self, accepted: float) -> None:
         """Follow the share of chains whose move was accepted."""

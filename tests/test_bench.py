@@ -255,12 +255,23 @@ def errors_of_the_tutorials(n_points, **settings):
 
 
 def test_the_tutorials_weights_are_unbiased_with_a_constant_step_size(monkeypatch):
-    monkeypatch.setattr(tutorial_annealing, "FASTER", 1.0)
-    monkeypatch.setattr(tutorial_annealing, "SLOWER", 1.0)
+    for name, value in {"FASTER": 1.0, "SLOWER": 1.0, "FIRST_STEP_SIZE": 0.3}.items():
+        monkeypatch.setattr(tutorial_annealing, name, value)
     lower, upper = errors_of_the_tutorials(2_000, n_temperatures=20, n_chains=2)
     assert_mean(lower.exp().numpy(), 1.0)
     assert_mean((-upper).exp().numpy(), 1.0)
     assert lower.mean() < -0.02 and upper.mean() > 0.02
+
+
+def test_the_tutorials_trajectories_lead_back():
+    model = linear_decoder(dim=5, latent_dim=2, std=0.7)[0].float()
+    x, z = model.simulate(10, generator=seeded(1))
+    v = torch.randn(z.shape, generator=seeded(2))
+    chains = tutorial_annealing.Chains(model, x, z, generator=seeded(0))
+    end, velocity = chains.leapfrog(z, v, 0.5)
+    assert (end - z).abs().mean() > 0.1
+    back, turned = chains.leapfrog(end, -velocity, 0.5)
+    assert torch.allclose(back, z, atol=1e-4) and torch.allclose(turned, -v, atol=1e-4)
 
 
 def test_more_temperatures_bring_the_tutorials_lower_bound_nearer_to_the_exact_density():
