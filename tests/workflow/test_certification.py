@@ -9,16 +9,17 @@ import pytest
 import torch
 
 from cdae import checkpoint
+from cdae.certificates.trials import Trials
+from cdae.certificates.work import Work
 from cdae.computing.files import write_record
 from cdae.data import load_evaluation_set, load_training_set
 from cdae.estimators.sandwich import ImportanceSampling
 from cdae.estimators.two_sided import BothSides
+from cdae.statistics import beside_upper
 from workflow.jobs import certification as module
 from workflow.jobs.cell import CellJob
 from workflow.jobs.certification import Certification
 from workflow.jobs.parts import Parts
-from workflow.jobs.statistics import beside_upper
-from workflow.jobs.trials import Trials
 from workflow.tables.cells import read_certified
 
 CDAE = {
@@ -47,7 +48,7 @@ SETTINGS = {
 @pytest.fixture(autouse=True)
 def short_fit(monkeypatch):
     """A bound holds under any inference model, also under one that is hardly fitted."""
-    monkeypatch.setattr("workflow.jobs.trials.GUIDED_UPDATES", 20)
+    monkeypatch.setattr("cdae.certificates.trials.GUIDED_UPDATES", 20)
 
 
 @pytest.fixture
@@ -67,6 +68,10 @@ def weights(data, tmp_path):
         return tmp_path / "weights.safetensors"
 
     return save
+
+
+def trials_of(cell, data) -> Trials:
+    return Trials(Work(settings=cell.config["certify"], generator=cell.generator), data.training)
 
 
 def certified(options, data, weights, folder):
@@ -159,26 +164,26 @@ def test_a_certification_is_read_by_the_tables_as_it_was_made(data, weights, tmp
     assert not (tmp_path / "record.parts").exists()
 
 
-def test_a_cascade_in_one_dimension_has_an_exact_row_too(data, tmp_path):
+def test_a_cascade_in_one_dimension_has_an_exact_row_too(data):
     """Its trials are read off, and none is run."""
     plane = load_evaluation_set(data)
     model = cell(CDAE).build(plane.training)
-    of = Trials(cell(CDAE), plane, Parts(tmp_path, "plane"))
+    of = trials_of(cell(CDAE), plane)
     assert "exact" not in {trial.name for trial in of.of(model)}
     line = one_dimensional(plane)
     model = cell(CDAE).build(line.training)
-    names = [(trial.name, trial.variant) for trial in Trials(cell(CDAE), line, Parts(tmp_path, "line")).of(model)]
+    names = [(trial.name, trial.variant) for trial in trials_of(cell(CDAE), line).of(model)]
     assert names[-1] == ("exact", "quadrature") and len(names) == 9
 
 
 @pytest.mark.parametrize("is_bounded", [True, False])
-def test_trials_know_the_variance_ratio_where_the_denoiser_is_bounded(data, tmp_path, is_bounded):
+def test_trials_know_the_variance_ratio_where_the_denoiser_is_bounded(data, is_bounded):
     """With an unbounded denoiser weights can have infinite variance, whatever the ratio."""
     plane = load_evaluation_set(data)
     plane = replace(plane, training=replace(plane.training, unit_interval=is_bounded))
     model = cell(CDAE).build(plane.training)
     model.reconstruction_std.fill_(0.1)
-    trials = list(Trials(cell(CDAE), plane, Parts(tmp_path, "id")).of(model))
+    trials = list(trials_of(cell(CDAE), plane).of(model))
     inference_models = ("paper", "widened", "renoising", "guided")
     known = {trial.variant: trial.largest_variance_ratio for trial in trials if trial.variant in inference_models}
     weighted = {t.variant: t.largest_variance_ratio for t in trials if t.name == "importance_weighted"}
@@ -206,7 +211,7 @@ def test_every_estimate_is_repeated_on_some_of_its_own_points(options, data, wei
 def test_an_estimator_without_randomness_needs_no_repeats(data, tmp_path, monkeypatch):
     line = replace(one_dimensional(load_evaluation_set(data)), log_density=None)
     made = cell(CDAE)
-    trials = {trial.name: trial for trial in Trials(made, line, Parts(tmp_path, "id")).of(made.build(line.training))}
+    trials = {trial.name: trial for trial in trials_of(made, line).of(made.build(line.training))}
     monkeypatch.setattr(module, "load_evaluation_set", lambda path: line)
     certification = Certification(made, data, Parts(tmp_path, "id"))
     x = torch.zeros(60, 1)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cdae import checkpoint
+from cdae.certificates.claims import Claim, threshold_nats
 from cdae.corruption import NoiseSchedule
 from cdae.data import RawData, prepare
 from cdae.model import CDAE
@@ -22,7 +23,7 @@ from workflow.jobs.cell import CellJob
 from workflow.jobs.certification import Certification
 from workflow.jobs.parts import Parts
 from workflow.tables.cells import Certified
-from workflow.tables.estimators import Claim, claim, threshold_nats
+from workflow.tables.estimators import claim
 from workflow.tables.surpassed import surpassed
 
 N_TRAIN, N_TEST, N_OUTLIERS = 2_000, 1_000, 50

@@ -14,7 +14,7 @@ from cdae.import_path import ImportPath, is_import_path
 from cdae.interfaces import Decoder, Denoises, Simulates, Weighted
 
 EVALUATED, CERTIFIED = "evaluation", "certificate"
-CERTIFICATES: dict[str, tuple[type, ...]] = {  # estimator of `workflow.jobs.trials` -> what it needs
+CERTIFICATES: dict[str, tuple[type, ...]] = {  # estimator of `cdae.certificates.trials` -> what it needs
     "importance_weighted": (Simulates, Weighted),
     "annealed, from the prior": (Simulates, Decoder),
     "annealed, guided": (Simulates, Denoises),
