@@ -159,7 +159,7 @@ class Trials:
         part = self.work.keep("pilot", fly)
         measured = {name: torch.from_numpy(part[name]) for name in MEASURED}
         fixed = Course(**measured, n_steps=N_ROTATIONS, force_precision=s["force_precision"])
-        return Annealing(fit, fixed, s["n_distributions"], s["n_chains"])
+        return Annealing(fit, fixed, s["n_distributions"], s["n_chains"], self.work.progress)
 
 
 def random_rows(examples: Tensor, n: int, *, generator: torch.Generator) -> Tensor:
