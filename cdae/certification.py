@@ -10,19 +10,18 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from cdae.certificates.claims import Claim, of_both_sides, threshold_nats
 from cdae.certificates.evidence import Evidence
+from cdae.certificates.examples import Examples, Given
 from cdae.certificates.measured import Measured, measure, simulate
 from cdae.certificates.surpassed import AtPoints, surpassed
 from cdae.certificates.trials import N_PILOT_POINTS, Trial, Trials
 from cdae.certificates.work import Work
-from cdae.data import TrainingSet
 from cdae.estimators.progress import Progress, to_stderr
 from cdae.evaluation import Estimates, evaluate
-from cdae.in_memory import adopted, at_rest, check_certifiable, check_examples, check_generator
+from cdae.in_memory import adopted, at_rest, check_certifiable, check_examples, check_generator, in_precision_of
 from cdae.purposes import by_purpose
 from cdae.text_table import text_table
 
@@ -40,18 +39,18 @@ class Certificate(Evidence):
     Attributes:
         variant: the inference model, or the start of the annealing.
         claim: what may be said of the lower bound.
-        measured: the numbers of every example; None where there are none.
+        measured: the numbers of every example.
         reason: why it has failed, where it has.
     """
 
     estimator: str
     variant: str
     claim: Claim
+    measured: Measured
     reason: str = ""
     n_points: int | None = None
     mean_nats: float | None = None
     standard_error_nats: float | None = None
-    measured: Measured | None = None
 
     @property
     def row(self) -> tuple[str, str, str, str]:
@@ -86,9 +85,9 @@ class Certificates:
 
 def certify(
     model: Any,
-    x: Float[Tensor, "n dim"],
+    x: Tensor,
     *,
-    training_examples: Float[Tensor, "t dim"] | None = None,
+    training_examples: Tensor | None = None,
     n_intensity_levels: int | None = None,
     n_points: int = 50,
     n_simulated: int = 50,
@@ -104,9 +103,9 @@ def certify(
     Args:
         model: an object with latent_dim, log_likelihood and sample_x (a decoder), or with infer, log_weights and
             simulate, or a cascade. It is in evaluation mode as long as this lasts.
-        x: test examples, on the data's scale and the model's device, of which `n_points` random ones are used.
-        training_examples: at least 16. They fix the course of annealing and, of a cascade, the guided inference model.
-            Without them, the examples of x that are not used as test points do. Bounds hold with any of them.
+        x: test examples (n, dim), on the data's scale and the model's device, of which `n_points` random ones are used.
+        training_examples: (t, dim), at least 16. They fix the course of annealing and, of a cascade, the guided
+            inference model. Without them, the examples of x that are not used as test points do. Bounds hold with any.
         n_intensity_levels: of images, dequantized to [0, 1]; it decides which gaps are small. None for other data.
         n_distributions, n_chains: of annealing. More of either close its gap further.
         n_importance_samples: M of the estimates by importance sampling.
@@ -126,6 +125,7 @@ def certify(
     order = torch.randperm(len(x), generator=draws("test points"), device=x.device)
     examples = x[order[n_points:]] if training_examples is None else training_examples
     check_examples("training_examples", examples, N_PILOT_POINTS)
+    x, examples = in_precision_of(model, x), in_precision_of(model, examples)
     settings = {
         "n_points": n_points,
         "n_simulated": n_simulated,
@@ -135,7 +135,7 @@ def certify(
         "sequential": {"n_particles": AVERAGES["n_draws"], "n_repeats": AVERAGES["n_repeats"]},
         "annealing": {"n_distributions": n_distributions, "n_chains": n_chains, "force_precision": "highest"},
     }
-    training = TrainingSet(examples, unit_interval=n_intensity_levels is not None)
+    training = Given(examples, unit_interval=n_intensity_levels is not None)
     work = Work(settings=settings, generator=draws, progress=progress)
     with at_rest(model):
         found = _run(own, x, order, training, work)
@@ -145,7 +145,7 @@ def certify(
 Found = list[tuple[Trial, Measured, dict[str, Any]]]
 
 
-def _run(model: Any, x: Tensor, order: Tensor, training: TrainingSet, work: Work) -> Found:
+def _run(model: Any, x: Tensor, order: Tensor, training: Examples, work: Work) -> Found:
     """Every estimator that the model has the methods for, with its numbers, and a reason where it has failed."""
     with torch.no_grad():
         simulated = simulate(model, work)
@@ -192,7 +192,7 @@ def _checked(model: Any, x: Tensor, n_least: int, generator: torch.Generator) ->
     """The model as estimators see it, if it and the rest can be used."""
     check_examples("x", x, n_least)
     check_generator(generator, x)
-    own = adopted(model, x)
+    own = adopted(model, in_precision_of(model, x))
     check_certifiable(model)
     return own
 

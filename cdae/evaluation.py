@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from cdae.data import EvaluationSet, TrainingSet
 from cdae.estimators.catalogue import ESTIMATORS, estimators_for
-from cdae.in_memory import adopted, at_rest, check_examples, check_generator, methods_written
+from cdae.in_memory import adopted, at_rest, check_examples, check_generator, in_precision_of, methods_written
 from cdae.interfaces import Estimate
 from cdae.purposes import by_purpose
 from cdae.statistics import mean_and_error
@@ -41,9 +40,9 @@ class Estimates:
 
 def evaluate(
     model: Any,
-    x: Float[Tensor, "n dim"],
+    x: Tensor,
     *,
-    validation_examples: Float[Tensor, "v dim"] | None = None,
+    validation_examples: Tensor | None = None,
     n_draws: int = 10,
     n_importance_samples: int = 100,
     n_samples: int = 10_000,
@@ -53,9 +52,9 @@ def evaluate(
 
     Args:
         model: any object; `cdae.interfaces` has the methods.
-        x: test examples, at least 2, on the data's scale and the model's device.
-        validation_examples: they choose the bandwidth of Parzen windows; without them, no Parzen window is estimated.
-            Its unit is 1 if they lie in [0, 1], else their standard deviation.
+        x: test examples (n, dim), at least 2, on the data's scale and the model's device.
+        validation_examples: (v, dim). They choose the bandwidth of Parzen windows; without them there are none. Its
+            unit is 1 if they lie in [0, 1], else their standard deviation.
         n_draws: of the latents, for each example's lower bound.
         n_importance_samples: M of IW-M.
         n_samples: of the model, for Parzen windows.
@@ -65,6 +64,7 @@ def evaluate(
     """
     check_examples("x", x, 2)
     check_generator(generator, x)
+    x = in_precision_of(model, x)
     own, draws = adopted(model, x), by_purpose(generator)
     names = [name for name in estimators_for(type(own)) if name != "parzen" or validation_examples is not None]
     if not names:

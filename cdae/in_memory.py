@@ -8,21 +8,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdae.interfaces import Cascade, Denoises
 from cdae.own_methods import READ, usable
 from cdae.own_model import OwnModel, check_latent_dim, methods_of
 
-DECODER = "a decoder has latent_dim, log_likelihood(x, z) and sample_x(z, *, generator)"
 CERTIFIABLE = (
-    f"{DECODER}; a model with an inference model has infer, log_weights and simulate; a cascade is a cdae.model.CDAE, or "
-    "has what cdae.interfaces.Cascade names"
+    "latent_dim, log_likelihood(x, z) and sample_x(z, *, generator) of a decoder, or infer, log_weights and simulate, "
+    "or all that cdae.interfaces.Cascade names"
 )
 
 
-def adopted(model: Any, x: Float[Tensor, "n dim"]) -> Any:
+def adopted(model: Any, x: Tensor) -> Any:
     """The model, for examples with the dimensions, the precision and the device of x.
 
     Raises:
@@ -52,9 +50,7 @@ def check_certifiable(model: Any) -> None:
         return
     names = usable(methods_written(model))
     if "log_likelihood" not in names and not {"infer", "log_weights"} <= names:
-        raise ValueError(
-            f"{_named(model)}, expected those of a model with two bounds; {CERTIFIABLE}; add what is missing"
-        )
+        raise ValueError(f"{_named(model)}, expected {CERTIFIABLE}; add what is missing")
     if "simulate" not in names:
         instead = "sample_x(z, *, generator), which draws x from p(x | z), or " if "log_likelihood" in names else ""
         raise ValueError(
@@ -67,8 +63,8 @@ def check_examples(name: str, x: Tensor, n_least: int) -> None:
     """Raise ValueError unless x is a table of at least so many finite examples."""
     if x.ndim != 2 or not x.dtype.is_floating_point:
         raise ValueError(
-            f"{name}: got shape {tuple(x.shape)} of {x.dtype}, expected (n, dim) of floats on the data's scale; flatten "
-            "images, and dequantize levels"
+            f"{name}: got shape {tuple(x.shape)} of {x.dtype}, expected (n, dim) of floats on the data's scale; "
+            "flatten images, and dequantize levels"
         )
     if len(x) < n_least:
         raise ValueError(
@@ -85,6 +81,12 @@ def check_generator(generator: torch.Generator, x: Tensor) -> None:
             f"generator: got one on {generator.device}, expected one on {x.device} as x; make it by "
             f"torch.Generator({str(x.device)!r})"
         )
+
+
+def in_precision_of(model: Any, x: Tensor) -> Tensor:
+    """Examples with the precision of the model's parameters; as they are where it has none."""
+    parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
+    return x.to(next((p.dtype for p in parameters if p.is_floating_point()), x.dtype))
 
 
 def methods_written(model: Any) -> frozenset[str]:

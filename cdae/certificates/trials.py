@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from cdae.certificates.examples import Examples
 from cdae.certificates.work import Arrays, Work
-from cdae.data import TrainingSet
 from cdae.estimators import course, sandwich
 from cdae.estimators.course import Course
 from cdae.estimators.gaussian_base import CascadeFit, DecoderFit
@@ -55,7 +55,7 @@ class Trial:
 class Trials:
     """The estimators of one model; what they need is fitted on training examples, and kept as parts of the work."""
 
-    def __init__(self, work: Work, training: TrainingSet):
+    def __init__(self, work: Work, training: Examples):
         self.work, self.settings, self.training = work, work.settings, training
 
     def of(self, model: nn.Module) -> Iterator[Trial]:

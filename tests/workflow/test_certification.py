@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from cdae import checkpoint
+from cdae.certificates import measured
 from cdae.certificates.trials import Trials
 from cdae.certificates.work import Work
 from cdae.computing.files import write_record
@@ -96,6 +98,20 @@ def test_every_estimator_of_a_model_has_a_row_with_both_sides(options, data, wei
         assert row.gap_nats > -3.0 * row.gap_standard_error_nats
         assert row.excess_nats < 5.0 * row.excess_standard_error_nats
     json.dumps(done.record().to_json(), allow_nan=False)
+
+
+def test_the_jobs_numbers_are_the_librarys_with_the_same_random_numbers(data, weights, tmp_path):
+    done, job = certified(VAE, data, weights(VAE), tmp_path / "parts"), cell(VAE)
+    read, work = load_evaluation_set(data), Work(settings=SETTINGS, generator=job.generator)
+    model = job.build(read.training).requires_grad_(False)
+    simulated, choose = measured.simulate(model, work), partial(read.random_subset, seed=job.subset_seed())
+    for row, trial in zip(done.rows, Trials(work, read.training).of(model), strict=True):
+        found = measured.measure(trial, read.examples, choose, simulated, work)
+        fields = found.fields(trial, read.log_density[found.indices])
+        assert (row.estimator, row.variant) == (trial.name, trial.variant)
+        assert {name: getattr(row, name) for name in fields} == fields
+        kept = {name: values.numpy() for name, values in found.per_example().items()}
+        assert all(np.array_equal(done.values[f"{row.key}/{name}"], kept[name]) for name in kept) and len(kept) == 7
 
 
 def test_an_interrupted_run_goes_on_to_the_same_numbers(data, weights, tmp_path, monkeypatch):
