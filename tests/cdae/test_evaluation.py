@@ -89,7 +89,7 @@ class Nothing:
 
 
 def test_a_model_that_no_estimator_fits_is_told_what_is_missing():
-    with pytest.raises(ValueError, match="Nothing: got a model with none of the methods .* expected log_prob, or"):
+    with pytest.raises(ValueError, match=r"Nothing: got a model with none of the methods .* expected log_prob, or"):
         evaluate(Nothing(), examples(5), generator=seeded(1))
     with pytest.raises(ValueError, match="validation_examples: got 1 examples, expected at least 2"):
         evaluate(OwnDensity(), examples(5), validation_examples=examples(1), generator=seeded(1))
