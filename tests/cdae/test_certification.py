@@ -121,7 +121,26 @@ def test_the_model_is_as_it_was_and_ran_in_evaluation_mode():
     assert [p.requires_grad for p in model.parameters()] == [True, False]
 
 
+class Flat(Continuous):
+    """x ~ N(0, 400 I), whatever z is, so that no estimate has a gap."""
+
+    def log_likelihood(self, x, z):
+        return super().log_likelihood(x, 0.0 * z)
+
+    def sample_x(self, z, *, generator):
+        return super().sample_x(0.0 * z, generator=generator)
+
+
 def test_an_estimate_that_another_surpasses_is_not_certified(monkeypatch):
+    x, asked = torch.arange(40.0)[:, None] * torch.ones(12), {}
+    assert {row.claim for row in run(Flat(), x)} == {Claim.CHECKED}
+    monkeypatch.setattr(certification, "surpassed", lambda values, threshold: asked.update(values) or {*values})
+    assert {row.claim for row in run(Flat(), x)} == {Claim.NOT_CONVERGED}
+    assert {*asked} == {"importance_weighted, prior", "annealed, prior"}
+    assert all(len(at.values) == len(at.indices) == 20 for at in asked.values())
+
+
+def test_weights_that_miss_a_narrow_posterior_are_not_certified():
     """Importance sampling from the prior misses a narrow posterior, and its own weights may agree."""
     found = run(Narrow(), 3.0 + torch.zeros(40, 1) + torch.linspace(0.0, 0.1, 40)[:, None], n_distributions=200)
     by_name = {row.estimator: row for row in found}
