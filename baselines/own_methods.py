@@ -1,27 +1,17 @@
-"""What a user's own model offers: which methods it has, read from its source, and what follows from them.
+"""What a user's own model offers: which methods it has, read from its source.
 
-`baselines.own` forwards these methods, and makes three more of simpler ones:
-
-    simulate      of a decoder with `sample_x(z, *, generator)`, which draws x from p(x | z), and z ~ N(0, I)
-    sample_sets   of `sample(n_samples, *, generator)`, or of `simulate`
-    parameters    of every model, as of torch's modules
-
-Imports no torch, because the pipeline asks before anything runs.
+Not here: what follows from them (`cdae.own_methods`). Imports no torch, because the pipeline asks before anything runs.
 """
 
 from dataclasses import dataclass
 
 from cdae.class_source import methods_of
 from cdae.import_path import ImportPath
+from cdae.own_methods import usable
 
 OWN = "own-"  # what the kind of a user's model begins with inside the suite, as all controls' kinds begin alike
-FORWARDED = frozenset({
-    "bound_terms", "fit_closed_form", "infer", "log_likelihood", "log_prob", "log_weights", "loss", "refit",
-    "sample_sets", "simulate",
-})  # fmt: skip
 TRAINING = frozenset({"fit_closed_form", "loss", "refit"})  # not asked of a model that has its weights from a file
 WEIGHTS = (".safetensors", ".pt", ".pth")  # what a file of weights may end in
-OF_DECODERS = frozenset({"log_likelihood", "sample_x"})
 
 
 @dataclass(frozen=True)
@@ -71,9 +61,4 @@ def offered(target: ImportPath) -> Offered:
         ValueError: if its source cannot be found or read.
     """
     found = methods_of(target)
-    names = (found.names & FORWARDED) | {"parameters"}
-    if found.names >= OF_DECODERS:
-        names |= {"simulate"}
-    if found.names & {"sample"} or names & {"simulate"}:
-        names |= {"sample_sets"}
-    return Offered(found.names, names, found.unread)
+    return Offered(found.names, usable(found.names), found.unread)

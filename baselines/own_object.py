@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from baselines.own_methods import FORWARDED, offered
+from baselines.own_methods import offered
 from cdae.data import TrainingSet
 from cdae.import_path import ImportPath
 from cdae.interfaces import InputWarning
+from cdae.own_methods import FORWARDED
+from cdae.own_model import check_latent_dim
 
 SEEDS = 2**63 - 1  # below which seeds are drawn
 
@@ -57,12 +59,8 @@ def check_object(target: ImportPath, made: Any, names: frozenset[str], *, has_we
             f"{target}: {type(made).__name__} is trained or fitted, but is no torch.nn.Module, so nothing of it would "
             "be kept; derive it from torch.nn.Module, with what is fitted in parameters and buffers"
         )
-    latent_dim = getattr(made, "latent_dim", None)
-    if "log_likelihood" in names and (type(latent_dim) is not int or latent_dim < 1):
-        raise ValueError(
-            f"{target}: has log_likelihood(x, z) and latent_dim {latent_dim!r}, expected a whole number of at least 1, "
-            "the dimensions of z; set self.latent_dim"
-        )
+    if "log_likelihood" in names:
+        check_latent_dim(str(target), made)
     if "log_likelihood" in names and "simulate" not in names:
         warnings.warn(
             f"{target}: no gap can be had, and so no certificate: it has log_likelihood, and neither "

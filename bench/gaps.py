@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from workflow.jobs.trials import N_PILOT_CHAINS, N_PILOT_POINTS, N_ROTATIONS
 
 from bench import tutorial_annealing
 from bench.quantities import Measured
@@ -22,7 +23,6 @@ from bench.workbench import Workbench
 from cdae.estimators import course
 from cdae.estimators.gaussian_base import DecoderFit
 from cdae.estimators.sandwich import Annealing
-from workflow.jobs.trials import N_PILOT_CHAINS, N_PILOT_POINTS, N_ROTATIONS
 
 Bounds = Callable[[], tuple[Tensor, Tensor]]  # lower and upper, (n,), in nats
 

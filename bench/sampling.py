@@ -1,6 +1,7 @@
 """Estimators that call the denoiser over and over: importance weights, annealing, and a single DAE's chain."""
 
 import torch
+from workflow.jobs.trials import N_ROTATIONS
 
 from bench import products
 from bench.quantities import Measured
@@ -9,7 +10,6 @@ from bench.workbench import Workbench
 from cdae.estimators import annealing, importance
 from cdae.estimators.course import Course
 from cdae.estimators.gaussian_base import CascadeFit
-from workflow.jobs.trials import N_ROTATIONS
 
 N_LEVELS = 4
 ANGLE = 0.1  # of a rotation, in radians

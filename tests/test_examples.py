@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import textwrap
 from contextlib import chdir
 from pathlib import Path
@@ -173,3 +175,15 @@ def test_the_class_in_the_document_gets_what_the_document_says(tmp_path):
     x, z = model.simulate(6, generator=seeded(1))
     expected = log_normal(x, model.model.mean(z), torch.ones(()))
     torch.testing.assert_close(model.log_likelihood(x, z), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_program_in_the_document_runs_from_python():
+    text = (EXAMPLES.parent / "docs/adding-your-own.md").read_text().split("## From Python")[1]
+    program = re.search(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE).group(1)
+    result = subprocess.run([sys.executable, "-c", program], cwd=EXAMPLES.parent, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("estimator") and lines[2].startswith("annealed, prior")
+    name, bound, gap, shape = lines[5].split(maxsplit=3)
+    assert name == "annealed" and -30.0 < float(bound) < -8.0 and abs(float(gap)) < 0.5 and shape == "torch.Size([50])"
+    assert lines[-2].startswith("parzen, ") and lines[-1] == "torch.Size([100])"

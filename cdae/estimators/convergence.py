@@ -47,7 +47,8 @@ def _pareto_k(log_weights: np.ndarray) -> float:
     from arviz_stats.base import array_stats  # the import takes half a second
 
     try:
-        return array_stats.psislw(-log_weights)[1].item()  # it takes log likelihoods; their inverses are its weights
+        with np.errstate(divide="ignore", invalid="ignore"):  # weights of 0, and tails without any spread
+            return array_stats.psislw(-log_weights)[1].item()  # log likelihoods, whose inverses are its weights
     except ValueError:  # there is no tail to fit
         return math.nan
 

@@ -11,6 +11,7 @@ Not here: the estimators themselves (`importance`, `proposals`, `all_pairs`, `se
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,6 +20,7 @@ from torch import Tensor
 from cdae import ancestral
 from cdae.estimators import all_pairs, annealing, sequential
 from cdae.estimators.course import Course
+from cdae.estimators.progress import Progress, to_stderr
 from cdae.estimators.proposals import Proposal, draw_log_weights, log_joint, log_proposal
 from cdae.estimators.two_sided import BothSides
 from cdae.estimators.whitened import Base
@@ -150,12 +152,14 @@ class Annealing:
         course: of a pilot on other points with other random numbers.
         n_distributions: steps of beta from 0 to 1.
         n_chains: per point, which are resampled among themselves.
+        progress: called with one line at a time.
     """
 
     fit: Callable[..., Base]
     course: Course
     n_distributions: int
     n_chains: int
+    progress: Progress = to_stderr
 
     def log_weights(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "1 n"]:
         """Return the log of one estimate of p(x) per example, from all of its chains, in nats."""
@@ -174,8 +178,8 @@ class Annealing:
     def _lower(self, base: Base, generator: torch.Generator) -> Float[Tensor, "n"]:
         return annealing.lower_bound(base, self.course, **self._size(), generator=generator)
 
-    def _size(self) -> dict[str, int]:
-        return {"n_distributions": self.n_distributions, "n_chains": self.n_chains}
+    def _size(self) -> dict[str, Any]:
+        return {"n_distributions": self.n_distributions, "n_chains": self.n_chains, "progress": self.progress}
 
 
 def _n_parts(x: Float[Tensor, "n dim"]) -> int:

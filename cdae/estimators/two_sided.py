@@ -1,6 +1,6 @@
 """What every estimator of log p(x) by an average of weights offers: a lower side and an upper side (`sandwich`)."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -19,6 +19,7 @@ class BothSides(NamedTuple):
     upper: Float[Tensor, "n"]
 
 
+@runtime_checkable
 class TwoSided(Protocol):
     """An estimator of log p(x) with a lower bound and, for data with known latents, an upper bound."""
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -9,16 +10,18 @@ import pytest
 import torch
 
 from cdae import checkpoint
+from cdae.certificates import measured
+from cdae.certificates.trials import Trials
+from cdae.certificates.work import Work
 from cdae.computing.files import write_record
 from cdae.data import load_evaluation_set, load_training_set
 from cdae.estimators.sandwich import ImportanceSampling
 from cdae.estimators.two_sided import BothSides
+from cdae.statistics import beside_upper
 from workflow.jobs import certification as module
 from workflow.jobs.cell import CellJob
 from workflow.jobs.certification import Certification
 from workflow.jobs.parts import Parts
-from workflow.jobs.statistics import beside_upper
-from workflow.jobs.trials import Trials
 from workflow.tables.cells import read_certified
 
 CDAE = {
@@ -47,7 +50,7 @@ SETTINGS = {
 @pytest.fixture(autouse=True)
 def short_fit(monkeypatch):
     """A bound holds under any inference model, also under one that is hardly fitted."""
-    monkeypatch.setattr("workflow.jobs.trials.GUIDED_UPDATES", 20)
+    monkeypatch.setattr("cdae.certificates.trials.GUIDED_UPDATES", 20)
 
 
 @pytest.fixture
@@ -67,6 +70,10 @@ def weights(data, tmp_path):
         return tmp_path / "weights.safetensors"
 
     return save
+
+
+def trials_of(cell, data) -> Trials:
+    return Trials(Work(settings=cell.config["certify"], generator=cell.generator), data.training)
 
 
 def certified(options, data, weights, folder):
@@ -91,6 +98,20 @@ def test_every_estimator_of_a_model_has_a_row_with_both_sides(options, data, wei
         assert row.gap_nats > -3.0 * row.gap_standard_error_nats
         assert row.excess_nats < 5.0 * row.excess_standard_error_nats
     json.dumps(done.record().to_json(), allow_nan=False)
+
+
+def test_the_jobs_numbers_are_the_librarys_with_the_same_random_numbers(data, weights, tmp_path):
+    done, job = certified(VAE, data, weights(VAE), tmp_path / "parts"), cell(VAE)
+    read, work = load_evaluation_set(data), Work(settings=SETTINGS, generator=job.generator)
+    model = job.build(read.training).requires_grad_(False)
+    simulated, choose = measured.simulate(model, work), partial(read.random_subset, seed=job.subset_seed())
+    for row, trial in zip(done.rows, Trials(work, read.training).of(model), strict=True):
+        found = measured.measure(trial, read.examples, choose, simulated, work)
+        fields = found.fields(trial, read.log_density[found.indices])
+        assert (row.estimator, row.variant) == (trial.name, trial.variant)
+        assert {name: getattr(row, name) for name in fields} == fields
+        kept = {name: values.numpy() for name, values in found.per_example().items()}
+        assert all(np.array_equal(done.values[f"{row.key}/{name}"], kept[name]) for name in kept) and len(kept) == 7
 
 
 def test_an_interrupted_run_goes_on_to_the_same_numbers(data, weights, tmp_path, monkeypatch):
@@ -159,26 +180,26 @@ def test_a_certification_is_read_by_the_tables_as_it_was_made(data, weights, tmp
     assert not (tmp_path / "record.parts").exists()
 
 
-def test_a_cascade_in_one_dimension_has_an_exact_row_too(data, tmp_path):
+def test_a_cascade_in_one_dimension_has_an_exact_row_too(data):
     """Its trials are read off, and none is run."""
     plane = load_evaluation_set(data)
     model = cell(CDAE).build(plane.training)
-    of = Trials(cell(CDAE), plane, Parts(tmp_path, "plane"))
+    of = trials_of(cell(CDAE), plane)
     assert "exact" not in {trial.name for trial in of.of(model)}
     line = one_dimensional(plane)
     model = cell(CDAE).build(line.training)
-    names = [(trial.name, trial.variant) for trial in Trials(cell(CDAE), line, Parts(tmp_path, "line")).of(model)]
+    names = [(trial.name, trial.variant) for trial in trials_of(cell(CDAE), line).of(model)]
     assert names[-1] == ("exact", "quadrature") and len(names) == 9
 
 
 @pytest.mark.parametrize("is_bounded", [True, False])
-def test_trials_know_the_variance_ratio_where_the_denoiser_is_bounded(data, tmp_path, is_bounded):
+def test_trials_know_the_variance_ratio_where_the_denoiser_is_bounded(data, is_bounded):
     """With an unbounded denoiser weights can have infinite variance, whatever the ratio."""
     plane = load_evaluation_set(data)
     plane = replace(plane, training=replace(plane.training, unit_interval=is_bounded))
     model = cell(CDAE).build(plane.training)
     model.reconstruction_std.fill_(0.1)
-    trials = list(Trials(cell(CDAE), plane, Parts(tmp_path, "id")).of(model))
+    trials = list(trials_of(cell(CDAE), plane).of(model))
     inference_models = ("paper", "widened", "renoising", "guided")
     known = {trial.variant: trial.largest_variance_ratio for trial in trials if trial.variant in inference_models}
     weighted = {t.variant: t.largest_variance_ratio for t in trials if t.name == "importance_weighted"}
@@ -206,7 +227,7 @@ def test_every_estimate_is_repeated_on_some_of_its_own_points(options, data, wei
 def test_an_estimator_without_randomness_needs_no_repeats(data, tmp_path, monkeypatch):
     line = replace(one_dimensional(load_evaluation_set(data)), log_density=None)
     made = cell(CDAE)
-    trials = {trial.name: trial for trial in Trials(made, line, Parts(tmp_path, "id")).of(made.build(line.training))}
+    trials = {trial.name: trial for trial in trials_of(made, line).of(made.build(line.training))}
     monkeypatch.setattr(module, "load_evaluation_set", lambda path: line)
     certification = Certification(made, data, Parts(tmp_path, "id"))
     x = torch.zeros(60, 1)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cdae import checkpoint
+from cdae.certificates.claims import Claim, threshold_nats
 from cdae.corruption import NoiseSchedule
 from cdae.data import RawData, prepare
 from cdae.model import CDAE
@@ -22,7 +23,7 @@ from workflow.jobs.cell import CellJob
 from workflow.jobs.certification import Certification
 from workflow.jobs.parts import Parts
 from workflow.tables.cells import Certified
-from workflow.tables.estimators import Claim, claim, threshold_nats
+from workflow.tables.estimators import claim
 from workflow.tables.surpassed import surpassed
 
 N_TRAIN, N_TEST, N_OUTLIERS = 2_000, 1_000, 50
@@ -30,11 +31,12 @@ MORE_THAN_A_BOUND = {Claim.CHECKED, Claim.CERTIFIED}
 THRESHOLD = threshold_nats(1, None)
 SETTINGS = {
     "n_points": 25,
+    "n_simulated": 25,
     "check": {"n_points": 25, "n_repeats": 4},
     "importance_weighted": {"n_importance_samples": 100, "n_points": 100},
     "all_pairs": {"n_draws": 20, "n_repeats": 10},
     "sequential": {"n_particles": 20, "n_repeats": 10},
-    "annealing": {"n_distributions": 10, "n_leapfrog": 5, "n_chains": 5, "force_precision": "highest"},
+    "annealing": {"n_distributions": 10, "n_chains": 5, "force_precision": "highest"},
 }
 
 

@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from baselines.registry import MODELS, model_class
+from cdae.certificates.trials import Trials
+from cdae.certificates.work import Work
 from cdae.data import load_evaluation_set
 from cdae.estimators.catalogue import estimators_for
 from tests.helpers import CDAE_OPTIONS, seeded
@@ -14,8 +16,6 @@ from workflow.grid.cells import Cell, certification_config
 from workflow.jobs.cell import CellJob
 from workflow.jobs.description import CERTIFIED, EVALUATED, RUNS, describe, rows_of
 from workflow.jobs.description import _model as model_of
-from workflow.jobs.parts import Parts
-from workflow.jobs.trials import Trials
 
 OPTIONS = {"cdae": CDAE_OPTIONS, "vae": {"latent_dim": 2, "hidden_sizes": [4]}}
 
@@ -31,11 +31,12 @@ def test_the_estimators_that_are_said_to_run_are_those_that_run(kind):
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
-def test_the_certificates_that_are_said_to_run_are_those_that_run(kind, config, mixture_2d, tmp_path):
+def test_the_certificates_that_are_said_to_run_are_those_that_run(kind, config, mixture_2d):
     data = load_evaluation_set(mixture_2d)
     cell = CellJob(certification_config(config, Cell("mixture_2d", kind, "vae", kind, None, 0)))
     model = model_class(kind).build(OPTIONS[kind], data.training, generator=seeded(0)).requires_grad_(False)
-    found = {trial.name for trial in Trials(cell, data, Parts(tmp_path, "x")).of(model)}
+    work = Work(settings=cell.config["certify"], generator=cell.generator)
+    found = {trial.name for trial in Trials(work, data.training).of(model)}
     assert {name.split(",")[0] for name in running(kind, CERTIFIED)} == found != set()
 
 

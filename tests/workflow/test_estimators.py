@@ -14,6 +14,9 @@ import pytest
 from torch import nn
 
 from cdae import estimators
+from cdae.certificates.claims import Claim
+from cdae.certificates.trials import Trials
+from cdae.certificates.work import Work
 from cdae.data import EvaluationSet, load_evaluation_set
 from cdae.estimators import catalogue
 from cdae.estimators.catalogue import ESTIMATORS
@@ -22,10 +25,8 @@ from workflow.grid import schema as schema_module
 from workflow.grid.certificate import CertificateRow
 from workflow.grid.record import EvaluationRow
 from workflow.jobs.cell import CellJob
-from workflow.jobs.parts import Parts
-from workflow.jobs.trials import Trials
 from workflow.tables import estimators as cards
-from workflow.tables.estimators import CARDS, Claim
+from workflow.tables.estimators import CARDS
 
 OPTIONS = {
     "cdae": {
@@ -38,19 +39,18 @@ CERTIFIED_WITHOUT_SETTINGS = {"exact"}
 
 
 @pytest.fixture(scope="module")
-def certifying(mixture_2d, tmp_path_factory):
+def certifying(mixture_2d):
     """Names and variants of all estimators that certify a model of any kind, in two dimensions or in one."""
     plane, found = load_evaluation_set(mixture_2d), set()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workflow.jobs.trials.GUIDED_UPDATES", 2)
+        patch.setattr("cdae.certificates.trials.GUIDED_UPDATES", 2)
         for data in (plane, first_coordinate(plane)):
             for kind, options in OPTIONS.items():
-                parts = Parts(tmp_path_factory.mktemp("parts"), "id")
-                found |= {(trial.name, trial.variant) for trial in trials(kind, options, data, parts)}
+                found |= {(trial.name, trial.variant) for trial in trials(kind, options, data)}
     return found
 
 
-def trials(kind, options, data, parts):
+def trials(kind, options, data):
     """Every trial of a small untrained model. None is run."""
     settings = {
         "n_points": 5,
@@ -64,7 +64,7 @@ def trials(kind, options, data, parts):
     identity = {"base_seed": 1, "dataset": "d", "model": "m", "family": "m", "seed": 0}
     cell = CellJob({**identity, "options": {"kind": kind, **options}, "certify": settings})
     model: nn.Module = cell.build(data.training)
-    return list(Trials(cell, data, parts).of(model))
+    return list(Trials(Work(settings=settings, generator=cell.generator), data.training).of(model))
 
 
 def first_coordinate(data: EvaluationSet) -> EvaluationSet:

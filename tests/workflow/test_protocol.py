@@ -4,11 +4,12 @@ import math
 
 import pytest
 
+from cdae.certificates.claims import Claim, threshold_nats, weakest
 from tests.workflow.records import CELL, evaluation_record
 from workflow.grid.cells import portable, sha256
 from workflow.grid.certificate import CertificateRow, CertificationRecord
 from workflow.grid.record import EvaluationRow, Identity, Row
-from workflow.tables.estimators import CARDS, Claim, claim, threshold_nats, weakest
+from workflow.tables.estimators import CARDS, claim
 from workflow.tables.protocol import card
 
 EVERY = [EvaluationRow(estimator=name) for name, known in CARDS.items() if known.evaluated is not None]

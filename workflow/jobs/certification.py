@@ -7,38 +7,32 @@ All numbers are kept in parts as they are made: an interrupted job goes on where
 
 import hashlib
 import json
-import sys
-import time
 import traceback
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from cdae import checkpoint
+from cdae.certificates.measured import measure, simulate
+from cdae.certificates.trials import Trial, Trials
+from cdae.certificates.work import Work
 from cdae.computing.arrays import write_npz
 from cdae.computing.files import read_record, write_record
 from cdae.data import load_evaluation_set
-from cdae.estimators.convergence import diagnostics, has_converged, has_heavy_tail, pareto_k, repeats_add, slope
-from cdae.estimators.two_sided import BothSides, TwoSided
-from cdae.gaussian import log_mean_exp
 from cdae.interfaces import Simulates
 from workflow.grid.certificate import CertificateRow, CertificationRecord
 from workflow.grid.record import FAILED, NOT_RUN, OK
 from workflow.jobs.cell import CellJob
-from workflow.jobs.parts import Arrays, Parts
+from workflow.jobs.parts import Parts
 from workflow.jobs.process import (
     is_failure_of_the_machine,
     is_out_of_memory,
     reason,
     use_one_thread_deterministically,
 )
-from workflow.jobs.statistics import beside_exact, beside_upper, mean_and_error
-from workflow.jobs.trials import Trial, Trials
-
-CHUNK_POINTS = 50  # of one batch; a constant, because results depend on it
 
 
 def run(
@@ -74,11 +68,12 @@ class Certification:
     """The rows and per-example values of one cell, as they are made."""
 
     def __init__(self, cell: CellJob, data: str | Path, parts: Parts):
-        self.cell, self.settings, self.parts = cell, cell.config["certify"], parts
+        self.cell = cell
+        self.work = Work(settings=cell.config["certify"], generator=cell.generator, keep=parts.get)
         self.data = load_evaluation_set(data).to(cell.device)
         self.status = OK
         self.rows: list[CertificateRow] = []
-        self.values: Arrays = {}
+        self.values: dict[str, np.ndarray] = {}
 
     def run_all(self, weights: str | Path) -> None:
         """Run everything; where the machine has not the memory for it, one row says so."""
@@ -102,9 +97,8 @@ class Certification:
         checkpoint.load(model, weights)
         model.requires_grad_(False)
         assert isinstance(model, Simulates), "the grid certifies no other"
-        n = self.settings["n_simulated"]
-        simulated = model.simulate(n, generator=self.cell.generator("certify, simulated data"))
-        for trial in Trials(self.cell, self.data, self.parts).of(model):
+        simulated = simulate(model, self.work)
+        for trial in Trials(self.work, self.data.training).of(model):
             self.attempt(trial, simulated)
 
     def attempt(self, trial: Trial, simulated: tuple[Tensor, Tensor]) -> None:
@@ -120,81 +114,13 @@ class Certification:
 
     def estimate(self, trial: Trial, simulated: tuple[Tensor, Tensor]) -> None:
         """One estimator on test data, and from both sides on simulated data."""
-        estimator, label = trial.make(), f"{trial.name}, {trial.variant}"
-        indices = self.data.random_subset(trial.n_test, seed=self.cell.subset_seed())
-        test, (x, latents) = self.data.examples[indices], simulated
-
-        def forward(points: slice, generator: torch.Generator) -> dict[str, Tensor]:
-            return {"log_weights": estimator.log_weights(test[points], generator=generator)}
-
-        def both_sides(points: slice, generator: torch.Generator) -> dict[str, Tensor]:
-            return estimator.both_sides(x[points], latents[..., points, :], generator=generator)._asdict()
-
-        forward_weights = self.in_parts(f"{label}, test", len(test), forward)["log_weights"]
-        on_simulated = BothSides(**self.in_parts(f"{label}, simulated", len(x), both_sides))
-        self.add(trial, indices, forward_weights, on_simulated, self.repeated(trial, estimator))
-
-    def checked(self, trial: Trial) -> Tensor:
-        """Indices of the test points of the repeats: random ones of the estimator's own."""
-        n = min(self.settings["check"]["n_points"], trial.n_test)
-        return self.data.random_subset(n, seed=self.cell.subset_seed())
-
-    def repeated(self, trial: Trial, estimator: TwoSided) -> Tensor | None:
-        """Logs of independent repeats of the whole estimate (n_repeats, n_checked), in nats; None without repeats."""
-        n_repeats = self.settings["check"]["n_repeats"]
-        if n_repeats == 0 or not trial.is_random:
-            return None
-        x, label = self.data.examples[self.checked(trial)], f"{trial.name}, {trial.variant}"
-
-        def again(points: slice, generator: torch.Generator) -> dict[str, Tensor]:
-            return {"log_weights": estimator.log_weights(x[points], generator=generator)}
-
-        runs = [self.in_parts(f"{label}, check {i}", len(x), again)["log_weights"] for i in range(n_repeats)]
-        return torch.stack([log_mean_exp(log_weights) for log_weights in runs])
-
-    def add(self, trial: Trial, indices: Tensor, forward: Tensor, simulated: BothSides, repeats: Tensor | None) -> None:
-        """The row of one estimator, from log weights on test data, both sides on simulated data, and repeats."""
-        values, bound, k = log_mean_exp(forward), forward.mean(0), pareto_k(forward)
-        lower, upper = log_mean_exp(simulated.log_weights), simulated.upper
+        choose = partial(self.data.random_subset, seed=self.cell.subset_seed())
+        measured = measure(trial, self.data.examples, choose, simulated, self.work)
         known = self.data.log_density
-        bound_nats, bound_error = mean_and_error(bound)
-        sides = {**beside_upper(lower, upper), **beside_exact(values, None if known is None else known[indices])}
-        row = CertificateRow(
-            estimator=trial.name,
-            variant=trial.variant,
-            n_importance_samples=len(forward),
-            n_distributions=trial.n_distributions,
-            **sides,
-            bound_nats=bound_nats,
-            bound_standard_error_nats=bound_error,
-            **_of_repeats(repeats),
-            converged=has_converged(forward, k, upper - lower, repeats),
-            has_heavy_tail=has_heavy_tail(forward, k),
-            **diagnostics(forward),
-            slope_standard_error=None if len(forward) == 1 else mean_and_error(slope(forward))[1],
-            mean_pareto_k=None if k.isnan().all() else k.nanmean().item(),
-            largest_variance_ratio=trial.largest_variance_ratio,
-        )
+        fields = measured.fields(trial, None if known is None else known[measured.indices])
+        row = CertificateRow(estimator=trial.name, variant=trial.variant, **fields)
         self.rows.append(row)
-        kept = {"values": values, "bound": bound, "indices": indices, "lower": lower, "upper": upper}
-        if repeats is not None:
-            kept |= {"check": repeats, "check_indices": self.checked(trial)}
-        self.values |= {f"{row.key}/{what}": tensor.numpy() for what, tensor in kept.items()}
-
-    def in_parts(
-        self, label: str, n_points: int, compute: Callable[[slice, torch.Generator], dict[str, Tensor]]
-    ) -> dict[str, Tensor]:
-        """Tensors over all points, their last axis, some points at a time with random numbers of their own."""
-        parts: list[dict[str, Tensor]] = []
-        for start in range(0, n_points, CHUNK_POINTS):
-            rows, begun = slice(start, min(start + CHUNK_POINTS, n_points)), time.monotonic()
-            purpose = f"certify, {label}, {start}"
-            generator = self.cell.generator(purpose)
-            part = self.parts.get(purpose, lambda r=rows, g=generator: _arrays(compute(r, g)))
-            parts.append({name: torch.from_numpy(array) for name, array in part.items()})
-            seconds = time.monotonic() - begun
-            print(f"{label}: points {start + 1} to {rows.stop} of {n_points}, {seconds:.0f} s", file=sys.stderr)
-        return {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}
+        self.values |= {f"{row.key}/{what}": tensor.numpy() for what, tensor in measured.per_example().items()}
 
     def record(self, **hashes: str) -> CertificationRecord:
         """All that the tables need to know of the cell but the per-example values."""
@@ -206,20 +132,3 @@ class Certification:
             status=self.status,
             **hashes,
         )
-
-
-def _arrays(tensors: dict[str, Tensor]) -> Arrays:
-    return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-
-
-def _of_repeats(repeats: Tensor | None) -> dict[str, Any]:
-    """Fields of a row: how many repeats there are, of how many points, and what averaging them adds."""
-    if repeats is None:
-        return {}
-    adds, error = mean_and_error(repeats_add(repeats))
-    return {
-        "n_checked": repeats.shape[1],
-        "n_repeats": len(repeats),
-        "repeats_add_nats": adds,
-        "repeats_add_standard_error_nats": error,
-    }

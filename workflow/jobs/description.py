@@ -5,16 +5,17 @@ Read from the source of the model's class, of which nothing is run. Not here: th
 
 from functools import cache
 
-from baselines.own_methods import FORWARDED, Offered, offered
+from baselines.own_methods import Offered, offered
 from baselines.own_methods import target_of as own_target_of
 from baselines.registry import target_of
 from cdae.class_source import methods_of
 from cdae.estimators.catalogue import ESTIMATORS
 from cdae.import_path import ImportPath, is_import_path
 from cdae.interfaces import Decoder, Denoises, Simulates, Weighted
+from cdae.own_methods import FORWARDED
 
 EVALUATED, CERTIFIED = "evaluation", "certificate"
-CERTIFICATES: dict[str, tuple[type, ...]] = {  # estimator of `workflow.jobs.trials` -> what it needs
+CERTIFICATES: dict[str, tuple[type, ...]] = {  # estimator of `cdae.certificates.trials` -> what it needs
     "importance_weighted": (Simulates, Weighted),
     "annealed, from the prior": (Simulates, Decoder),
     "annealed, guided": (Simulates, Denoises),

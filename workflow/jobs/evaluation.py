@@ -20,6 +20,7 @@ from cdae.data import load_evaluation_set
 from cdae.estimators.catalogue import ESTIMATORS, estimators_for
 from cdae.interfaces import Estimate, Layered, Samples
 from cdae.seen_examples import with_seen_examples
+from cdae.statistics import beside_exact, mean_and_error
 from workflow.grid.record import FAILED, NOT_RUN, OK, EvaluationRecord, EvaluationRow, Levels, SeenExamples
 from workflow.jobs import pictures
 from workflow.jobs.cell import CellJob
@@ -29,7 +30,6 @@ from workflow.jobs.process import (
     reason,
     use_one_thread_deterministically,
 )
-from workflow.jobs.statistics import beside_exact, mean_and_error
 
 N_SEEN_EXAMPLES = 1_000  # at most, on which a bound or an exact density is computed too
 

@@ -8,9 +8,10 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from cdae.certificates.claims import threshold_nats
 from workflow.grid.record import Identity
 from workflow.tables.cells import Certified, Evaluated
-from workflow.tables.estimators import claim, threshold_nats
+from workflow.tables.estimators import claim
 from workflow.tables.identity import IDENTITY, columns, table
 from workflow.tables.regression import whole_split
 from workflow.tables.surpassed import surpassed

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from cdae.certificates.claims import CERTIFIED_BITS_PER_DIM, CERTIFIED_NATS, FEWEST_REPEATS, Claim
 from workflow.grid.record import OK
-from workflow.tables.estimators import CERTIFIED_BITS_PER_DIM, CERTIFIED_NATS, FEWEST_REPEATS, Claim
 from workflow.tables.identity import label
 from workflow.tables.markup import Section
 from workflow.tables.numbers import count_or_blank, or_blank, with_error

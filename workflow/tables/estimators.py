@@ -4,32 +4,16 @@ Nothing here is computed by a job, so rewording a title evaluates nothing again.
 `cdae.estimators.catalogue`.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
+from cdae.certificates import claims
+from cdae.certificates.claims import Claim
 from workflow.grid.certificate import CertificateRow
 from workflow.grid.record import OK, Row
 
 Settings = dict[str, Any]
-CERTIFIED_BITS_PER_DIM = 0.005  # a gap below it is called small
-CERTIFIED_NATS = 0.05  # the same for data without levels
-FEWEST_REPEATS = 4  # independent repeats or weights, whose spread says anything
-
-
-class Claim(StrEnum):
-    """What may be said of an estimate, from the strongest claim to the weakest."""
-
-    EXACT = "exact"
-    CHECKED = "gap certified on simulated data, repeats agree on test points"
-    CERTIFIED = "gap certified on simulated data"
-    LOWER_BOUND = "lower bound"
-    STOCHASTIC = "stochastic lower bound"
-    NOT_CONVERGED = "bound, not converged"
-    NO_BOUND = "no bound"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -147,16 +131,8 @@ CARDS = {
 }
 
 
-def threshold_nats(dim: int, n_intensity_levels: int | None) -> float:
-    """The size that a gap may have and still be called small, and a difference and still be ignored, in nats.
-
-    It is 0.005 bits per dimension where data have levels, and 0.05 nats where they have none.
-    """
-    return CERTIFIED_NATS if n_intensity_levels is None else CERTIFIED_BITS_PER_DIM * math.log(2.0) * dim
-
-
 def claim(row: Row, threshold: float, *, doubted: bool = False) -> Claim:
-    """What may be said of an estimate.
+    """What may be said of a row.
 
     Args:
         threshold: `threshold_nats` of the data.
@@ -167,35 +143,6 @@ def claim(row: Row, threshold: float, *, doubted: bool = False) -> Claim:
     most = CARDS[row.estimator].claim
     if most is not Claim.STOCHASTIC:
         return most
-    if doubted:
-        return Claim.NOT_CONVERGED
-    weights_alone = Claim.STOCHASTIC if row.converged else Claim.NOT_CONVERGED
-    if not isinstance(row, CertificateRow) or not _is_at_most(row.gap_nats, row.gap_standard_error_nats, threshold):
-        return weights_alone
-    if _speaks_against_itself(row, threshold):
-        return Claim.NOT_CONVERGED
-    if (row.n_repeats or 0) >= FEWEST_REPEATS:
-        return Claim.CHECKED
-    return Claim.CERTIFIED if not row.n_repeats and row.n_importance_samples >= FEWEST_REPEATS else weights_alone
-
-
-def _speaks_against_itself(row: CertificateRow, threshold: float) -> bool:
-    """Whether the weights or the repeats of a row with a small gap show that more work would raise it.
-
-    Repeats look at few of the test points, and the slope at all of them: there an outlier may be the only sign.
-    """
-    more = not (row.mean_slope is None or _is_at_most(row.mean_slope, row.slope_standard_error, threshold))
-    again = bool(row.n_repeats) and not _is_at_most(
-        row.repeats_add_nats, row.repeats_add_standard_error_nats, threshold
-    )
-    return bool(row.has_heavy_tail) or more or again
-
-
-def _is_at_most(mean: float | None, error: float | None, threshold: float) -> bool:
-    """Whether a mean with two of its standard errors is at most the threshold; not where either is unknown."""
-    return mean is not None and error is not None and mean + 2.0 * error <= threshold
-
-
-def weakest(claims: list[Claim]) -> Claim:
-    """The claim that holds of all of them."""
-    return max(claims, key=list(Claim).index)
+    if isinstance(row, CertificateRow):
+        return claims.of_both_sides(row, threshold, doubted=doubted)
+    return claims.of_weights(row.converged, doubted=doubted)

@@ -5,10 +5,11 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from cdae.certificates.claims import threshold_nats
 from cdae.units import bits_per_dim
 from workflow.grid.record import EvaluationRecord, EvaluationRow
 from workflow.tables.cells import Evaluated
-from workflow.tables.estimators import CARDS, claim, threshold_nats
+from workflow.tables.estimators import CARDS, claim
 from workflow.tables.identity import IDENTITY, SAMPLES, columns, of_row, table
 
 COLUMNS = [

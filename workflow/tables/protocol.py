@@ -3,10 +3,11 @@
 It stands beside every table, so that a number that is quoted can be quoted with what it means.
 """
 
+from cdae.certificates.claims import CERTIFIED_BITS_PER_DIM, CERTIFIED_NATS, Claim
 from workflow.grid.cells import Options, portable, sha256
 from workflow.grid.certificate import CertificateRow, CertificationRecord
 from workflow.grid.record import OK, EvaluationRecord
-from workflow.tables.estimators import CARDS, CERTIFIED_BITS_PER_DIM, CERTIFIED_NATS, Claim
+from workflow.tables.estimators import CARDS
 
 
 def card(

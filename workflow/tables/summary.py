@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from cdae.certificates.claims import Claim, weakest
 from workflow.grid.record import FAILED, NOT_RUN
-from workflow.tables.estimators import CARDS, Claim, weakest
+from workflow.tables.estimators import CARDS
 from workflow.tables.identity import SAMPLES, WHOLE
 
 KEYS = ["dataset", "model", "kind", "n_levels", "estimator", "variant", *SAMPLES, "n_importance_samples"]

@@ -5,7 +5,8 @@ from string import Formatter
 
 import pandas as pd
 
-from workflow.tables.estimators import CARDS, Claim
+from cdae.certificates.claims import Claim
+from workflow.tables.estimators import CARDS
 from workflow.tables.identity import label
 from workflow.tables.markup import Section
 from workflow.tables.numbers import error, estimate, with_error

@@ -7,7 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from cdae.data import EvaluationSet
+from cdae.certificates.examples import Examples
+from cdae.certificates.work import Arrays, Work
 from cdae.estimators import course, sandwich
 from cdae.estimators.course import Course
 from cdae.estimators.gaussian_base import CascadeFit, DecoderFit
@@ -16,8 +17,6 @@ from cdae.estimators.quadrature import Quadrature
 from cdae.estimators.sandwich import Annealing
 from cdae.estimators.two_sided import TwoSided
 from cdae.interfaces import Cascade, Decoder, Denoises, Weighted
-from workflow.jobs.cell import CellJob
-from workflow.jobs.parts import Arrays, Parts
 
 N_PILOT_POINTS, N_PILOT_CHAINS = 16, 2  # training examples, and chains of each
 N_ROTATIONS = 4  # of a trajectory
@@ -47,12 +46,17 @@ class Trial:
     is_random: bool = True
     largest_variance_ratio: float | None = None
 
+    @property
+    def label(self) -> str:
+        """The name and the variant, as parts and progress name them."""
+        return f"{self.name}, {self.variant}"
+
 
 class Trials:
-    """The estimators of one cell; what they need is fitted on training examples, and kept in parts."""
+    """The estimators of one model; what they need is fitted on training examples, and kept as parts of the work."""
 
-    def __init__(self, cell: CellJob, data: EvaluationSet, parts: Parts):
-        self.cell, self.settings, self.data, self.parts = cell, cell.config["certify"], data, parts
+    def __init__(self, work: Work, training: Examples):
+        self.work, self.settings, self.training = work, work.settings, training
 
     def of(self, model: nn.Module) -> Iterator[Trial]:
         """Every estimator that the model has the methods for."""
@@ -85,7 +89,7 @@ class Trials:
         yield Trial(name="sequential", variant="guided", n_test=n, make=sequential)
         precision = s["annealing"]["force_precision"]
         yield self._annealed("fitted", CascadeFit(model, force_precision=precision))
-        if self.data.examples.shape[1] == 1:
+        if self.training.values.shape[1] == 1:
             quadrature = partial(Quadrature, model)
             yield Trial(name="exact", variant="quadrature", n_test=n, make=quadrature, is_random=False)
 
@@ -100,7 +104,7 @@ class Trials:
 
         Denoisers are bounded for data in the unit interval, where their outputs pass through a sigmoid.
         """
-        if not self.data.training.unit_interval:
+        if not self.training.unit_interval:
             return None
         return variance_ratios(model, proposal).max().item()
 
@@ -117,8 +121,8 @@ class Trials:
         """The guided inference model, fitted on training data."""
 
         def fit() -> Arrays:
-            generator = self.cell.generator("certify, guided")
-            examples = self.data.training.draw(generator=generator)
+            generator = self.work.generator("certify, guided")
+            examples = self.training.draw(generator=generator)
             examples = random_rows(examples, GUIDED_EXAMPLES, generator=generator)
             batches = examples.split(GUIDED_BATCH)
             proposal = fit_guided(
@@ -130,8 +134,8 @@ class Trials:
             )
             return {"share": proposal.share.cpu().numpy(), "stds": proposal.stds.cpu().numpy()}
 
-        part = self.parts.get("guided", fit)
-        share, stds = (torch.from_numpy(part[name]).to(self.cell.device) for name in ("share", "stds"))
+        part = self.work.keep("guided", fit)
+        share, stds = (torch.from_numpy(part[name]).to(self.training.values.device) for name in ("share", "stds"))
         return Guided(share, stds)
 
     def _annealing(self, fit: CascadeFit | DecoderFit) -> Annealing:
@@ -139,8 +143,8 @@ class Trials:
         s = self.settings["annealing"]
 
         def fly() -> Arrays:
-            generator = self.cell.generator("certify, pilot")
-            examples = self.data.training.draw(generator=generator)
+            generator = self.work.generator("certify, pilot")
+            examples = self.training.draw(generator=generator)
             base = fit(random_rows(examples, N_PILOT_POINTS, generator=generator), generator=generator)
             flown = course.pilot(
                 base,
@@ -148,13 +152,14 @@ class Trials:
                 n_steps=N_ROTATIONS,
                 force_precision=s["force_precision"],
                 generator=generator,
+                progress=self.work.progress,
             )
             return {name: getattr(flown, name).numpy() for name in MEASURED}
 
-        part = self.parts.get("pilot", fly)
+        part = self.work.keep("pilot", fly)
         measured = {name: torch.from_numpy(part[name]) for name in MEASURED}
         fixed = Course(**measured, n_steps=N_ROTATIONS, force_precision=s["force_precision"])
-        return Annealing(fit, fixed, s["n_distributions"], s["n_chains"])
+        return Annealing(fit, fixed, s["n_distributions"], s["n_chains"], self.work.progress)
 
 
 def random_rows(examples: Tensor, n: int, *, generator: torch.Generator) -> Tensor:

@@ -14,7 +14,7 @@ def mean_and_error(values: Tensor) -> tuple[float, float]:
 
 
 def beside_exact(values: Tensor, exact: Tensor | None) -> dict[str, Any]:
-    """Fields of a `Row`: mean and error and, where the exact value is known, the paired excess over it.
+    """Fields of one estimate: mean and error and, where the exact value is known, the paired excess over it.
 
     A row whose values lie above the exact ones by more than `PAIRED_ERRORS` paired standard errors has failed.
 
@@ -40,7 +40,7 @@ def beside_exact(values: Tensor, exact: Tensor | None) -> dict[str, Any]:
 
 
 def beside_upper(lower: Tensor, upper: Tensor) -> dict[str, Any]:
-    """Fields of a `CertificateRow`: both bounds on the same simulated points, and the gap between them.
+    """Fields of one estimate: both bounds on the same simulated points, and the gap between them.
 
     A row whose upper bound lies below its lower bound by more than `PAIRED_ERRORS` paired standard errors, and by more
     than rounding explains, has failed.
