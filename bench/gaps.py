@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from workflow.jobs.trials import N_PILOT_CHAINS, N_PILOT_POINTS, N_ROTATIONS
 
 from bench import tutorial_annealing
 from bench.quantities import Measured
 from bench.timing import medians
 from bench.workbench import Workbench
+from cdae.certificates.trials import N_PILOT_CHAINS, N_PILOT_POINTS, N_ROTATIONS
 from cdae.estimators import course
 from cdae.estimators.gaussian_base import DecoderFit
 from cdae.estimators.sandwich import Annealing

@@ -1,12 +1,12 @@
 """Estimators that call the denoiser over and over: importance weights, annealing, and a single DAE's chain."""
 
 import torch
-from workflow.jobs.trials import N_ROTATIONS
 
 from bench import products
 from bench.quantities import Measured
 from bench.timing import medians
 from bench.workbench import Workbench
+from cdae.certificates.trials import N_ROTATIONS
 from cdae.estimators import annealing, importance
 from cdae.estimators.course import Course
 from cdae.estimators.gaussian_base import CascadeFit

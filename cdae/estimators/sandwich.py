@@ -167,7 +167,15 @@ class Annealing:
         return torch.cat([self._lower(self.fit(part, generator=generator), generator) for part in parts])[None]
 
     def both_sides(self, x: Float[Tensor, "n dim"], latents: Tensor, *, generator: torch.Generator) -> BothSides:
-        """Above, one chain has come from the true latents."""
+        """Above, one chain has come from the true latents.
+
+        Raises:
+            ValueError: if the number of latents differs from the number of points.
+        """
+        if latents.shape[-2] != len(x):
+            raise ValueError(
+                f"latents: got shape {tuple(latents.shape)}, expected {len(x)} rows in the last but one axis"
+            )
         n, lower, upper = _n_parts(x), [], []
         for part, truth in zip(x.tensor_split(n), latents.tensor_split(n, dim=-2), strict=True):
             base = self.fit(part, generator=generator)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdae.estimators import all_pairs, annealing, sequential
+from cdae.estimators import all_pairs, annealing, sandwich, sequential
 from cdae.estimators.two_sided import TwoSided
 from cdae.gaussian import log_mean_exp
 from cdae.model import CDAE
@@ -36,6 +36,12 @@ every_estimator = pytest.mark.parametrize("name", NAMES)
 KINDS = ["guided", "all pairs", "sequential", "annealed"]  # one of each
 every_kind = pytest.mark.parametrize("name", KINDS)
 every_kind_on_every_model = pytest.mark.parametrize("name", [*KINDS, *DECODER])
+
+
+@pytest.fixture(autouse=True)
+def bases_of_many_points(monkeypatch):
+    """In few dimensions they need little memory."""
+    monkeypatch.setattr(sandwich, "BASE_POINTS", 10_000)
 
 
 # E[w] = p(x)
@@ -66,8 +72,11 @@ def test_weights_average_to_the_density(name):
     assert_unbiased(name, known(name))
 
 
-@pytest.mark.parametrize("model", ["two modes", "predicted"])
-@pytest.mark.parametrize("name", CASCADE)
+# A base that is linearised at one of two modes has weights of infinite variance: their average says nothing.
+NOT_LINEAR = [(n, m) for n in CASCADE for m in ("two modes", "predicted") if (n, m) != ("annealed", "two modes")]
+
+
+@pytest.mark.parametrize(("name", "model"), NOT_LINEAR)
 def test_weights_average_to_the_density_of_models_that_are_not_linear(name, model):
     assert_unbiased(name, MODELS[model](), n_draws=6)
 
@@ -143,7 +152,7 @@ def test_a_number_of_draws_that_is_not_used_is_seen(name):
 @every_kind
 def test_a_sum_for_an_average_is_seen(name, monkeypatch):
     total = partial(torch.logsumexp, dim=0)
-    for module in (all_pairs, sequential):
+    for module in (all_pairs, annealing, sequential):
         monkeypatch.setattr(module, "log_mean_exp", total)
     monkeypatch.setitem(globals(), "log_mean_exp", total)
     with pytest.raises(AssertionError):
@@ -213,9 +222,3 @@ def no_latents(estimator):
 )
 def test_latents_that_take_no_place_or_the_wrong_one_are_seen(name, mutate):
     assert_not_the_inverse(mutate(make(name, known(name), 3, 2)), known(name))
-
-
-@pytest.mark.parametrize("bound", [log_mean_exp, lambda log_weights: -log_weights.mean(0)])
-def test_other_averages_of_reverse_weights_are_seen(bound, monkeypatch):
-    monkeypatch.setattr(annealing, "upper_bound", bound)
-    assert_not_the_inverse(make("annealed", known("annealed"), 3, 2), known("annealed"))

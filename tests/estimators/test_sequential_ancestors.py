@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdae.estimators import sequential
+from cdae.estimators import resampling
 from tests.helpers import assert_mean, mutated, seeded
 
 LOG_WEIGHTS = torch.tensor([0.05, 0.4, 0.0, 0.25, 0.3], dtype=torch.float64).log()
@@ -23,7 +23,7 @@ def is_own(drawn: np.ndarray) -> np.ndarray:
 
 
 def assert_every_new_particle_is_a_draw_by_the_weights() -> None:
-    indicators = is_own(ancestors(sequential, 20_000, keep_first=False, seed=7))
+    indicators = is_own(ancestors(resampling, 20_000, keep_first=False, seed=7))
     weights = LOG_WEIGHTS.exp().numpy()
     assert_mean(indicators, np.broadcast_to(weights, (5, 5)))
     counts = indicators.sum(1)
@@ -35,7 +35,7 @@ def assert_kept_is_conditioned(module) -> None:
     """With the first kept, ancestors have the law of free ones among which the first comes from itself."""
     kept = ancestors(module, 20_000, keep_first=True, seed=8)
     assert (kept[:, 0] == 0).all()
-    free = ancestors(sequential, 400_000, keep_first=False, seed=9)
+    free = ancestors(resampling, 400_000, keep_first=False, seed=9)
     free = free[free[:, 0] == 0]
     assert len(free) > 19_000
     m = 19_000
@@ -48,7 +48,7 @@ def test_every_new_particle_is_a_draw_by_the_weights():
 
 
 def test_keeping_the_first_particle_is_conditioning_on_it():
-    assert_kept_is_conditioned(sequential)
+    assert_kept_is_conditioned(resampling)
 
 
 def starts(change):
@@ -96,12 +96,12 @@ def test_mutants_of_the_ancestors_are_seen(name, monkeypatch):
 @pytest.mark.parametrize("name", MUTANT_CONDITIONS)
 def test_mutants_of_the_condition_are_seen(name):
     with pytest.raises(AssertionError):
-        assert_kept_is_conditioned(mutated(sequential, *MUTANT_CONDITIONS[name]))
+        assert_kept_is_conditioned(mutated(resampling, *MUTANT_CONDITIONS[name]))
 
 
 def test_the_kept_particle_survives_a_weight_of_zero():
     log_weights = torch.tensor([-1e4, 0.0, 0.0, 0.0, 0.0], dtype=torch.float64)
-    kept = ancestors(sequential, 10, keep_first=True, seed=10, log_weights=log_weights)
+    kept = ancestors(resampling, 10, keep_first=True, seed=10, log_weights=log_weights)
     assert (kept[:, 0] == 0).all() and (kept[:, 1:] != 0).all()
 
 

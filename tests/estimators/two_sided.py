@@ -141,7 +141,7 @@ MODELS = {"linear": linear, "two modes": two_modes, "predicted": predicted, "dec
 
 IMPORTANCE = ["paper", "widened", "renoising", "guided"]
 CASCADE = [*IMPORTANCE, "prior", "all pairs", "widened pairs", "sequential", "paper particles", "annealed"]
-DECODER = ["encoder", "decoder's prior", "annealed prior"]
+DECODER = ["encoder", "decoder's prior", "annealed encoder"]
 NAMES = [*CASCADE, *DECODER]
 
 

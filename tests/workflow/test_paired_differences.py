@@ -123,7 +123,7 @@ def test_one_model_has_no_pair_and_no_section():
 def test_models_of_other_data_sets_and_seeds_are_not_compared():
     cells = [
         cell(model, IMAGES, gap, dataset=dataset, seed=seed)
-        for dataset, seed, gaps in (("mnist", 0, (4, 9)), ("mnist", 1, (9, 4)), ("digits", 0, (9, 4)))
+        for dataset, seed, gaps in (("mnist", 0, (4.0, 9.0)), ("mnist", 1, (9.0, 4.0)), ("digits", 0, (9.0, 4.0)))
         for model, gap in zip("ab", gaps, strict=True)
     ]
     table = pairs(*cells, cell("c", IMAGES, 1.0, dataset="toy"))
