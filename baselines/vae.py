@@ -2,8 +2,10 @@
 
     p(z) = N(0, I),   p(x | z) = N(f(z), s^2 I),   q(z | x) = N(m(x), diag v(x))
 
-The standard deviation s is learned, as one number or as one for each pixel. Without hidden layers the model is linear,
-and its optimum is probabilistic principal component analysis, or factor analysis with an s for each pixel.
+The standard deviation s is learned, as one number or as one for each pixel. In the robust form a network predicts it
+from z, and each pixel has a broad component besides, as the last step of a cascade may have. Without hidden layers and
+in another form the model is linear, and its optimum is probabilistic principal component analysis, or factor analysis
+with an s for each pixel.
 """
 
 import math
@@ -17,10 +19,12 @@ from torch import Tensor, nn
 from cdae.computing.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.denoiser import DataScale, mlp
+from cdae.density_predictor import DensityPredictor
 from cdae.gaussian import kl_normal, log_normal, standard_normal
 from cdae.interfaces import BoundTerms, DivergenceError, SampleSet, SampleVariant
+from cdae.pixel_density import PixelDensity
 
-RECONSTRUCTIONS = ("isotropic", "per_pixel")
+RECONSTRUCTIONS = ("isotropic", "per_pixel", "robust")
 
 
 class VAE(nn.Module):
@@ -31,11 +35,12 @@ class VAE(nn.Module):
         latent_dim: the number of dimensions of z.
         hidden_sizes: the sizes of the encoder's hidden layers; the decoder has them in reverse order. Without hidden
             layers, and with a linear data_scale, the VAE is linear.
-        reconstruction: "isotropic", one s for all pixels, log_std (); or "per_pixel", log_std (dim,).
+        reconstruction: "isotropic", one s for all pixels, log_std (); "per_pixel", log_std (dim,); or
+            "robust", for data in [0, 1], what a `DensityPredictor` says at z.
         variance_floor: the least value of s^2, in squared data units; see `data.DataSummary`.
 
     Raises:
-        ValueError: for an unknown reconstruction.
+        ValueError: for an unknown reconstruction, or a robust one of data that are not in [0, 1].
     """
 
     def __init__(
@@ -56,6 +61,10 @@ class VAE(nn.Module):
         self.encoder = mlp(dim, hidden_sizes, 2 * latent_dim, generator=generator)
         self.decoder = mlp(latent_dim, hidden_sizes[::-1], dim, generator=generator)
         self.per_pixel = reconstruction == "per_pixel"
+        self.density_predictor: DensityPredictor | None = None
+        if reconstruction == "robust":
+            network = mlp(latent_dim, hidden_sizes[::-1], dim, generator=generator)
+            self.density_predictor = DensityPredictor(network, data_scale, variance_floor, robust=True)
         log_std = data_scale.std.log()
         self.log_std = nn.Parameter(log_std.repeat(dim) if self.per_pixel else log_std)
         self.min_log_std = 0.5 * math.log(variance_floor) if variance_floor > 0.0 else -math.inf
@@ -71,13 +80,20 @@ class VAE(nn.Module):
             latent_dim=options["latent_dim"],
             hidden_sizes=options["hidden_sizes"],
             reconstruction=reconstruction,
-            variance_floor=data.variance_floor if reconstruction == "per_pixel" else 0.0,
+            variance_floor=0.0 if reconstruction == "isotropic" else data.variance_floor,
             generator=generator,
         )
 
     def std(self) -> Float[Tensor, "*pixels"]:
-        """Return s, the standard deviation of p(x | z), in data units, () or (dim,); it is never below its floor."""
+        """Return s, the standard deviation of p(x | z), in data units, () or (dim,); it is never below its floor.
+
+        It is not that of the robust form.
+        """
         return self.log_std.clamp(min=self.min_log_std).exp()
+
+    def density(self, z: Float[Tensor, "n latent"]) -> PixelDensity:
+        """Return p(x | z) around f(z)."""
+        return PixelDensity(self.std()) if self.density_predictor is None else self.density_predictor(z)
 
     def encode(self, x: Float[Tensor, "n dim"]) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
         """Return the mean and the standard deviation of q(z | x)."""
@@ -90,7 +106,7 @@ class VAE(nn.Module):
 
     def log_likelihood(self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
         """Return log p(x | z) in nats per example."""
-        return log_normal(x, self.decode(z), self.std())
+        return self.density(z).log_prob(x, self.decode(z))
 
     def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n latent"]:
         """Draw z from q(z | x), differentiable with respect to the encoder's parameters."""
@@ -145,14 +161,14 @@ class VAE(nn.Module):
     ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n latent"]]:
         """Draw x from the model, and return it with its latent z."""
         z = standard_normal(self.log_std, n_samples, self.latent_dim, generator=generator)
-        mean = self.decode(z)
-        return mean + self.std() * standard_normal(mean, *mean.shape, generator=generator), z
+        return self.density(z).sample(self.decode(z), generator=generator), z
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """Yield two sample sets from the same latents: the mean of p(x | z), and a sample of it."""
-        z = standard_normal(self.log_std, n_samples, self.latent_dim, generator=generator)
+        parts = standard_normal(self.log_std, n_samples, self.latent_dim, generator=generator).split(EXAMPLES)
         with torch.no_grad():
-            mean = torch.cat([self.decode(part) for part in z.split(EXAMPLES)])
-        yield SampleSet(SampleVariant("mean"), mean)
-        noise = standard_normal(mean, *mean.shape, generator=generator)
-        yield SampleSet(SampleVariant("sample"), mean + self.std().detach() * noise)
+            means = [self.decode(z) for z in parts]
+        yield SampleSet(SampleVariant("mean"), torch.cat(means))
+        with torch.no_grad():
+            samples = [self.density(z).sample(mean, generator=generator) for z, mean in zip(parts, means, strict=True)]
+        yield SampleSet(SampleVariant("sample"), torch.cat(samples))

@@ -43,8 +43,8 @@ def sample_around(
     model: Cascade, mean: Float[Tensor, "n dim"], x_1: Float[Tensor, "n dim"], *, generator: torch.Generator
 ) -> Float[Tensor, "n dim"]:
     """Draw x_0 from p(x_0 | x_1), whose mean r(x_1) is given."""
-    std = torch.cat([model.last_step_std(part).to(mean.dtype).expand_as(part) for part in x_1.split(EXAMPLES)])
-    return mean + std * standard_normal(mean, *mean.shape, generator=generator)
+    parts = zip(mean.split(EXAMPLES), x_1.split(EXAMPLES), strict=True)
+    return torch.cat([model.last_step(below).sample(part, generator=generator) for part, below in parts])
 
 
 def sample_sets(model: Cascade, x_k: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Iterator[SampleSet]:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cdae.gaussian import kl_normal, log_normal
+from cdae.gaussian import kl_normal
 from cdae.interfaces import Bounded, BoundTerms, Cascade
 
 
@@ -24,7 +24,7 @@ def bound_terms(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, 
     """
     x_hat = model.denoise(noisy)  # x_hat[i] = r(x_{i+1})
     c, rho = model.corruption_std, model.reconstruction_std
-    reconstruction = log_normal(x, x_hat[0], model.last_step_std(noisy[0]))
+    reconstruction = model.last_step(noisy[0]).log_prob(x, x_hat[0])
     level_kl = [kl_normal(x, c[i], x_hat[i], rho[i]) for i in range(1, len(noisy))]
     prior_kl = model.prior.kl_from(x, c[-1])
     return BoundTerms(reconstruction, torch.stack(level_kl) if level_kl else prior_kl.new_zeros(0, len(x)), prior_kl)

@@ -89,23 +89,17 @@ class ConditionedDenoiser(nn.Module):
         return self.data_scale.to_data(self.network(inputs))
 
 
-class StdPredictor(nn.Module):
-    """The standard deviation of p(x_0 | x_1) for every pixel of every example, predicted from x_1.
+class UnsharedDenoiser(nn.Module):
+    """A denoiser r_i(x) of its own for every level i: an ablation of the one that all levels share."""
 
-    The variance is variance_floor + pooled data variance * softplus(network(x_1)). Softplus is exponential at its low
-    end, so small variances are within reach. It is linear at its high end, so an x_1 far from the data does no harm.
-
-    Args:
-        network: a module that maps standardised x_1, (*batch, dim), to the same shape.
-        data_scale: the scale of the data.
-        variance_floor: the least variance, in squared data units.
-    """
-
-    def __init__(self, network: nn.Module, data_scale: DataScale, variance_floor: float):
+    def __init__(self, networks: Sequence[nn.Module], data_scale: DataScale):
         super().__init__()
-        self.network, self.data_scale, self.variance_floor = network, data_scale, variance_floor
+        self.networks, self.data_scale = nn.ModuleList(networks), data_scale
 
-    def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Return the standard deviations at x_1 = x, in data units."""
-        share = nn.functional.softplus(self.network(self.data_scale.standardize(x)))
-        return (self.variance_floor + self.data_scale.std.square() * share).sqrt()
+    def forward(self, x: Float[Tensor, "n dim"], level: Int[Tensor, "n"]) -> Float[Tensor, "n dim"]:
+        """Return the reconstruction of x, in data units; each example has its own level in 1 .. n_levels."""
+        order = level.argsort(stable=True)
+        n_examples = level.bincount(minlength=len(self.networks) + 1)[1:].tolist()
+        parts = self.data_scale.standardize(x)[order].split(n_examples)
+        outputs = torch.cat([network(part) for network, part in zip(self.networks, parts, strict=True)])
+        return self.data_scale.to_data(outputs[order.argsort()])

@@ -1,7 +1,7 @@
 """What the parts of the suite promise one another: Protocols, result records and one error.
 
 Estimators see these Protocols and never a concrete model, so which estimator runs on which model follows from the
-methods that the model has. Not here: any computation. Imports nothing of ours.
+methods that the model has. Not here: any computation.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from cdae.pixel_density import PixelDensity
 
 
 class DivergenceError(ArithmeticError):
@@ -128,9 +130,7 @@ class Cascade(Protocol):
 
     def denoise_level(self, x: Float[Tensor, "n dim"], level: int) -> Float[Tensor, "n dim"]: ...
 
-    def last_step_std(
-        self, x_1: Float[Tensor, "*batch dim"]
-    ) -> Tensor: ...  # of p(x_0 | x_1), as one of rho, or as x_1
+    def last_step(self, x_1: Float[Tensor, "*batch dim"]) -> PixelDensity: ...  # p(x_0 | x_1), around any mean
 
 
 @runtime_checkable

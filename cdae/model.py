@@ -1,8 +1,9 @@
 """The Cascading Denoising Auto-Encoder: p(x_k) prod_{i=0}^{k-1} p(x_i | x_{i+1}) (Eqs. 1, 3, 5).
 
 The prior is Gaussian (`prior`) and every transition is N(r(x_{i+1}), rho_i^2 I), with one denoiser r shared by all
-levels. Two options change the variances: every pixel has its own rho_i, or rho_0 is predicted from x_1. The inference
-model is the corruption of the data (`corruption`). The case k = 1 is the paper's single DAE as a directed model.
+levels. Options change the variances: every pixel has its own rho_i, the rho_i are learned by gradients in place of
+Eq. 9, or a network predicts the density of the last step (`density_predictor`). The inference model is the corruption
+of the data (`corruption`). The case k = 1 is the paper's single DAE as a directed model.
 Not here: the bound, the importance weights, the losses and ancestral sampling. They are pure functions of a cascade in
 their own modules; this class calls them with its parameters.
 """
@@ -18,15 +19,18 @@ from cdae import ancestral, bound, objective
 from cdae.computing.chunks import EXAMPLES, examples_at_once
 from cdae.corruption import SCHEDULES, NoiseSchedule, corrupt
 from cdae.data import TrainingSet
-from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, StdPredictor, mlp
+from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, UnsharedDenoiser, mlp
+from cdae.density_predictor import DensityPredictor, Standardized
 from cdae.estimators import importance
 from cdae.gaussian import squared_norm
 from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
+from cdae.pixel_density import PixelDensity
 from cdae.prior import KINDS, DiagonalPrior, FullPrior
 
 LOSSES = ("shrunk", "shrunk_uniform", "full")
 RECONSTRUCTIONS = ("isotropic", "per_pixel")
-PREDICTED = "predicted"  # a configuration's name for "isotropic" with a `StdPredictor` for the last step
+VARIANCES = ("closed_form", "learned")
+CLOSED_FORM, PREDICTED, ROBUST = "closed_form", "predicted", "robust"  # a configuration's names of last steps
 
 
 class CDAE(nn.Module):
@@ -40,14 +44,15 @@ class CDAE(nn.Module):
         loss: "shrunk" (Eqs. 7-8), "shrunk_uniform" or "full" (Eq. 6); see `objective`.
         reconstruction: "isotropic", one rho_i for all pixels, reconstruction_std (k,); or "per_pixel", (k, dim).
         variance_floor: the least value of rho_i^2, in squared data units; see `data.DataSummary`.
-        last_step: any module called as last_step(x_1) that returns the standard deviations of p(x_0 | x_1), of the
-            shape of x_1; without it they are rho_0.
+        variances: "closed_form" (Eq. 9), or "learned" by the gradients of Eq. 6.
+        density_predictor: any module called with x_1 that returns the `PixelDensity` of p(x_0 | x_1); without it, it is
+            Gaussian with the standard deviation rho_0.
         prior: "diagonal", "isotropic" (std^2 is pooled over pixels) or "full"; see `prior`.
         data_covariance: (dim, dim), the covariance of the training data; given if and only if the prior is "full".
 
     Raises:
-        ValueError: for an unknown loss, reconstruction or prior, a full prior without data_covariance, another prior
-            with it, or a data_std that is negative or not finite.
+        ValueError: for an unknown loss, reconstruction, prior or variances, a full prior without data_covariance,
+            another prior with it, or a data_std that is negative or not finite.
     """
 
     corruption_std: Tensor
@@ -66,7 +71,8 @@ class CDAE(nn.Module):
         loss: str = "shrunk",
         reconstruction: str = "isotropic",
         variance_floor: float = 0.0,
-        last_step: nn.Module | None = None,
+        variances: str = CLOSED_FORM,
+        density_predictor: nn.Module | None = None,
         prior: str = "diagonal",
         data_covariance: Float[Tensor, "dim dim"] | None = None,
     ):
@@ -74,11 +80,12 @@ class CDAE(nn.Module):
         _check_known("loss", loss, LOSSES)
         _check_known("reconstruction", reconstruction, RECONSTRUCTIONS)
         _check_known("prior", prior, KINDS)
+        _check_known("variances", variances, VARIANCES)
         if (prior == "full") != (data_covariance is not None):
             raise ValueError(f"data_covariance: expected for a full prior, and for no other; the prior is {prior!r}")
         if not (data_std.isfinite().all() and (data_std >= 0).all()):
             raise ValueError("data_std: got a negative or infinite entry, expected standard deviations of the data")
-        self.denoiser, self.last_step, self.loss_name = denoiser, last_step, loss
+        self.denoiser, self.density_predictor, self.loss_name = denoiser, density_predictor, loss
         self.per_pixel, self.variance_floor = reconstruction == "per_pixel", variance_floor
         c = torch.tensor(schedule.corruption_std, dtype=torch.float64)
         data_variance = data_std.double().square()
@@ -93,6 +100,8 @@ class CDAE(nn.Module):
         # Until the first refit, the error is that of a denoiser that always returns the data's mean.
         mse = data_variance if self.per_pixel else data_variance.mean()
         self.register_buffer("reconstruction_std", self._optimal_std(mse.expand(schedule.n_levels, *mse.shape)))
+        first = self.reconstruction_std.log().float()
+        self.log_reconstruction_std = nn.Parameter(first) if variances == "learned" else None
 
     @classmethod
     def build(cls, options: dict[str, Any], training_set: TrainingSet, *, generator: torch.Generator) -> "CDAE":
@@ -104,19 +113,20 @@ class CDAE(nn.Module):
         make_schedule = SCHEDULES[options["schedule"]]
         ends = (options["first_std"] * data.pooled_std, options["last_std"] * data.pooled_std)
         schedule = make_schedule(options["n_levels"], *ends)
-        dim, k = len(data.mean), schedule.n_levels
+        dim, k, hidden_sizes = len(data.mean), schedule.n_levels, options["hidden_sizes"]
         scale = DataScale(data.mean, data.pooled_std, unit_interval=data.unit_interval)
         denoiser: nn.Module
-        if options["conditioned"]:
-            network = mlp(dim + k, options["hidden_sizes"], dim, generator=generator)
-            denoiser = ConditionedDenoiser(network, scale, k)
+        if options["denoiser"] == "conditioned":
+            denoiser = ConditionedDenoiser(mlp(dim + k, hidden_sizes, dim, generator=generator), scale, k)
+        elif options["denoiser"] == "unshared":
+            denoiser = UnsharedDenoiser([mlp(dim, hidden_sizes, dim, generator=generator) for _ in range(k)], scale)
         else:
-            denoiser = BlindDenoiser(mlp(dim, options["hidden_sizes"], dim, generator=generator), scale)
+            denoiser = BlindDenoiser(mlp(dim, hidden_sizes, dim, generator=generator), scale)
         reconstruction, prior = options.get("reconstruction", "isotropic"), options.get("prior", "diagonal")
-        last_step = None
-        if reconstruction == PREDICTED:
-            network = mlp(dim, options["hidden_sizes"], dim, generator=generator)
-            reconstruction, last_step = "isotropic", StdPredictor(network, scale, data.variance_floor)
+        predictor, last_step = None, options.get("last_step", CLOSED_FORM)
+        if last_step != CLOSED_FORM:
+            network = Standardized(mlp(dim, hidden_sizes, dim, generator=generator), scale)
+            predictor = DensityPredictor(network, scale, data.variance_floor, robust=last_step == ROBUST)
         return cls(
             denoiser,
             schedule,
@@ -125,7 +135,8 @@ class CDAE(nn.Module):
             loss=options["loss"],
             reconstruction=reconstruction,
             variance_floor=data.variance_floor if reconstruction == "per_pixel" else 0.0,
-            last_step=last_step,
+            variances=options.get("variances", CLOSED_FORM),
+            density_predictor=predictor,
             prior=prior,
             data_covariance=training_set.covariance() if prior == "full" else None,
         )
@@ -153,9 +164,12 @@ class CDAE(nn.Module):
         level = torch.arange(1, k + 1, device=noisy.device).repeat_interleave(n)
         return self.denoiser(noisy.reshape(k * n, dim), level).reshape(k, n, dim)
 
-    def last_step_std(self, x_1: Float[Tensor, "*batch dim"]) -> Tensor:
-        """Return the standard deviation of p(x_0 | x_1): rho_0, () or (dim,), or the predicted one, shaped as x_1."""
-        return self.reconstruction_std[0] if self.last_step is None else self.last_step(x_1)
+    def last_step(self, x_1: Float[Tensor, "*batch dim"]) -> PixelDensity:
+        """Return p(x_0 | x_1) around r(x_1): a Gaussian with the standard deviation rho_0, or what is predicted."""
+        return self._own_last_step(x_1) or PixelDensity(self.reconstruction_std[0])
+
+    def _own_last_step(self, x_1: Tensor) -> PixelDensity | None:
+        return None if self.density_predictor is None else self.density_predictor(x_1)
 
     def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k n dim"]:
         """Draw x_1 .. x_k from q given x_0 = x (Eq. 3)."""
@@ -171,17 +185,23 @@ class CDAE(nn.Module):
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
         """Compute the loss named at construction, in nats, averaged over the batch."""
+        if self.log_reconstruction_std is None:
+            return self._denoising_loss(x, self.reconstruction_std, generator)
+        std = self.log_reconstruction_std.double().exp()
+        return self._denoising_loss(x, std, generator) + objective.variance_terms(self.corruption_std, std, x.shape[1])
+
+    def _denoising_loss(self, x: Tensor, std: Tensor, generator: torch.Generator) -> Float[Tensor, ""]:
         if self.loss_name == "full":
-            return objective.full_loss(self, x, self.infer(x, generator=generator))
+            noisy = self.infer(x, generator=generator)
+            return objective.full_loss(x, self.denoise(noisy), std, self._own_last_step(noisy[0]))
         if self.loss_name == "shrunk":
-            probability = objective.level_weights(self.reconstruction_std)
+            probability = objective.level_weights(std.detach())
         else:
             probability = torch.full_like(self.corruption_std[1:], 1.0 / self.n_levels)
         level = objective.draw_levels(probability, len(x), generator=generator)
         noisy = objective.corrupt_at(x, level, self.corruption_std, generator=generator)
-        last_std = None if self.last_step is None else self.last_step(noisy)
-        residual = x - self.denoiser(noisy, level)
-        return objective.one_level_loss(residual, level, probability, self.reconstruction_std, last_std)
+        last_step = self._own_last_step(noisy[level == 1])
+        return objective.one_level_loss(x, self.denoiser(noisy, level), level, probability, std, last_step)
 
     @torch.no_grad()
     def level_mse(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k"]:
@@ -206,9 +226,15 @@ class CDAE(nn.Module):
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
         """Set every rho_i by Eq. 9, with its expectation over the examples `x` and one corruption of each.
 
+        Learned ones are copied from where they are learned.
+
         Raises:
             DivergenceError: if the denoiser's outputs are not finite.
         """
+        if self.log_reconstruction_std is not None:
+            with torch.no_grad():
+                self.reconstruction_std.copy_(self.log_reconstruction_std.double().exp())
+            return
         mse = (self.pixel_mse if self.per_pixel else self.level_mse)(x, generator=generator)
         if not mse.isfinite().all():
             raise DivergenceError(f"mean squared errors {mse.reshape(len(mse), -1).mean(1).tolist()} of the levels")

@@ -12,8 +12,9 @@ With a variance per pixel, rho_{i,j}, of shape (k, dim), Eq. 9 holds for each pi
 Z: pixel j of the error at level i has the weight 1 / (2 rho_{i-1,j}^2 Q_i), where Q_i may be any probability of drawing
 level i. We take Eq. 8 with the variances averaged over pixels.
 
-Where the variance of the last step is predicted, it is no longer a constant, and the term of level 1 is
--log p(x_0 | x_1). The probability of drawing level 1 still follows from rho_0 of Eq. 9.
+Where the density of the last step has parameters of its own, the term of level 1 is -log p(x_0 | x_1). The probability
+of drawing level 1 still follows from rho_0 of Eq. 9. Where the variances are learned, the loss has the terms of Eq. 6
+that depend on them alone (`variance_terms`).
 """
 
 import torch
@@ -21,8 +22,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cdae.corruption import per_level
-from cdae.gaussian import log_normal, standard_normal, weighted_squared_norm
-from cdae.interfaces import Cascade
+from cdae.gaussian import standard_normal, weighted_squared_norm
+from cdae.pixel_density import PixelDensity
 
 
 def inverse_variances(reconstruction_std: Float[Tensor, "k *pixels"]) -> Float[Tensor, "k *pixels"]:
@@ -55,27 +56,33 @@ def optimal_reconstruction_std(
     return variance.clamp(min=variance_floor).sqrt()
 
 
-def full_loss(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, ""]:
+def full_loss(
+    x: Float[Tensor, "n dim"],
+    x_hat: Float[Tensor, "k n dim"],
+    reconstruction_std: Float[Tensor, "k *pixels"],
+    last_step: PixelDensity | None = None,
+) -> Float[Tensor, ""]:
     """Return the terms of Eq. 6 that depend on the networks, at all levels of every example, averaged over examples.
 
     Args:
         x: the clean data x_0.
-        noisy: the corrupted copies, where noisy[i-1] is x_i.
+        x_hat: its reconstructions, where x_hat[i-1] is r(x_i).
+        reconstruction_std: rho_0 .. rho_{k-1}.
+        last_step: p(x_0 | x_1) around r(x_1), if it has parameters of its own.
     """
-    weights, x_hat = inverse_variances(model.reconstruction_std), model.denoise(noisy)
-    losses = weighted_squared_norm(x - x_hat, weights.unsqueeze(1))
-    last_std = model.last_step_std(noisy[0])
-    if last_std.dim() == x.dim():  # predicted: no longer a constant
-        losses = torch.cat([-log_normal(x, x_hat[0], last_std)[None], losses[1:]])
+    losses = weighted_squared_norm(x - x_hat, inverse_variances(reconstruction_std).unsqueeze(1))
+    if last_step is not None:
+        losses = torch.cat([-last_step.log_prob(x, x_hat[0])[None], losses[1:]])
     return losses.sum(0).mean()
 
 
 def one_level_loss(
-    residual: Float[Tensor, "n dim"],
+    x: Float[Tensor, "n dim"],
+    x_hat: Float[Tensor, "n dim"],
     level: Int[Tensor, "n"],
     probability: Float[Tensor, "k"],
     reconstruction_std: Float[Tensor, "k *pixels"],
-    last_step_std: Tensor | None = None,
+    last_step: PixelDensity | None = None,
 ) -> Float[Tensor, ""]:
     """Estimate `full_loss` without bias from one level per example, drawn with the given probabilities.
 
@@ -83,19 +90,37 @@ def one_level_loss(
     constant Z, and the loss is Z times Eq. 7.
 
     Args:
-        residual: x_0 - r(x_i), where each example has its own level i.
+        x: the clean data x_0.
+        x_hat: r(x_i), where each example has its own level i.
         level: the level i of each example, in 1 .. k.
         probability: the probability of drawing each level; it sums to one.
         reconstruction_std: rho_0 .. rho_{k-1}.
-        last_step_std: the predicted standard deviation of p(x_0 | x_1), (n, dim), if it is predicted. It is used only
-            for examples at level 1.
+        last_step: p(x_0 | x_1) of the examples at level 1, in their order, if it has parameters of its own.
     """
     factor = inverse_variances(reconstruction_std) / per_level(probability, reconstruction_std)
-    losses = weighted_squared_norm(residual, factor[level - 1])
-    if last_step_std is not None:
-        last_step = -log_normal(residual, torch.zeros_like(residual), last_step_std)
-        losses = torch.where(level == 1, last_step / probability[0], losses)
-    return losses.mean()
+    losses = weighted_squared_norm(x - x_hat, factor[level - 1])
+    if last_step is None:
+        return losses.mean()
+    first = level == 1
+    of_first = -last_step.log_prob(x[first], x_hat[first]) / probability[0]
+    return (losses.masked_fill(first, 0.0).sum() + of_first.sum()) / len(x)
+
+
+def variance_terms(
+    corruption_std: Float[Tensor, "levels"], reconstruction_std: Float[Tensor, "k *pixels"], dim: int
+) -> Float[Tensor, ""]:
+    """Return phi of Eq. 6 without its constants, sum_i d (log rho_i + c_i^2 / (2 rho_i^2)), in nats.
+
+    These terms depend on the variances alone. Their sum with `full_loss` is least at the variances of Eq. 9.
+
+    Args:
+        corruption_std: c_0 .. c_k.
+        reconstruction_std: rho_0 .. rho_{k-1}.
+        dim: d.
+    """
+    c = per_level(corruption_std[:-1], reconstruction_std)
+    per_pixel = reconstruction_std.log() + 0.5 * (c / reconstruction_std).square()
+    return per_pixel.sum() * (dim if reconstruction_std.dim() == 1 else 1)
 
 
 def draw_levels(probability: Float[Tensor, "k"], n: int, *, generator: torch.Generator) -> Int[Tensor, "n"]:

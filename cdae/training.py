@@ -51,7 +51,7 @@ class _Adam:
 
     def update(self, loss: Tensor, learning_rate: float) -> None:
         """Take one step down the gradient of the loss."""
-        gradients = list(torch.autograd.grad(loss, self.parameters))
+        gradients = list(torch.autograd.grad(loss, self.parameters, materialize_grads=True))
         with torch.no_grad():
             adam(
                 self.parameters, gradients, self.means, self.squares, [], self.steps,

@@ -23,7 +23,7 @@ CDAE_OPTIONS = {
     "last_std": 2.0,
     "n_levels": 3,
     "hidden_sizes": [8],
-    "conditioned": False,
+    "denoiser": "blind",
     "loss": "shrunk",
 }
 
@@ -153,6 +153,12 @@ def simulate(oracle: LinearGaussianCascade, n: int, seed: int) -> tuple[Tensor, 
 def gradient(loss: Tensor, model: CDAE) -> Tensor:
     """Return the gradient of a scalar loss with respect to all parameters of the model, as one vector."""
     return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
+
+
+def full_loss(model: CDAE, x: Tensor, noisy: Tensor) -> Tensor:
+    """Return the loss over all levels at given corrupted copies."""
+    last_step = None if model.density_predictor is None else model.density_predictor(noisy[0])
+    return objective.full_loss(x, model.denoise(noisy), model.reconstruction_std, last_step)
 
 
 def expected_gradient_of_one_level(model: CDAE, x: Tensor, noise: Tensor, monkeypatch) -> Tensor:

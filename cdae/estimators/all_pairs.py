@@ -80,11 +80,9 @@ def _log_mean_weight(
         else:
             log_p = _log_mean_transition(state, x_hat, rho[level], log_b)
         log_b = log_p - log_normal(state, torch.zeros_like(x[0]), std[level - 1])
-        x_hat = model.denoise_level((origin + state).flatten(0, 1), level).view_as(state) - origin
-    last_std = model.last_step_std(origin + state)
-    if last_std.dim() == x_hat.dim():  # predicted for every state
-        return log_mean_exp((log_normal(torch.zeros_like(x_hat), x_hat, last_std) + log_b).T)
-    return _log_mean_transition(torch.zeros_like(origin), x_hat, last_std, log_b)[:, 0]
+        mean = model.denoise_level((origin + state).flatten(0, 1), level).view_as(state)
+        x_hat = mean - origin
+    return log_mean_exp((model.last_step(origin + state).log_prob(origin, mean) + log_b).T)
 
 
 def _log_mean_transition(

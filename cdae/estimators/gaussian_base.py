@@ -106,7 +106,8 @@ class CascadeFit:
 
     def _pull(self, x: Tensor, x_1: Float[Tensor, "rows dim"], x_hat: Float[Tensor, "rows dim"]) -> Tensor:
         """Gradient of log p(x_0 | x_1) with respect to its mean."""
-        return (x.repeat(len(x_1) // len(x), 1) - x_hat) / self.model.last_step_std(x_1).to(x.dtype).square()
+        x = x.repeat(len(x_1) // len(x), 1)
+        return (x - x_hat) * self.model.last_step(x_1).inverse_std(x, x_hat).square()
 
     def _with_means(self, fit: Linearised, twists: list[Twist], generator: torch.Generator) -> Linearised:
         """The same slopes, around means over draws from the top down."""

@@ -21,12 +21,11 @@ def log_weights(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, 
         noisy: the corrupted copies, where noisy[i-1] is x_i.
     """
     x_hat = model.denoise(noisy)  # x_hat[i] = r(x_{i+1})
-    c, rho = model.corruption_std, [model.last_step_std(noisy[0]), *model.reconstruction_std[1:]]
-    levels = [x, *noisy]
-    total = model.prior.log_prob(noisy[-1])
-    for i in range(len(noisy)):
-        total = total + log_normal(levels[i], x_hat[i], rho[i]) - log_normal(levels[i + 1], x, c[i + 1])
-    return total
+    c, rho = model.corruption_std, model.reconstruction_std
+    total = model.prior.log_prob(noisy[-1]) + model.last_step(noisy[0]).log_prob(x, x_hat[0])
+    for i in range(1, len(noisy)):
+        total = total - log_normal(noisy[i - 1], x, c[i]) + log_normal(noisy[i - 1], x_hat[i], rho[i])
+    return total - log_normal(noisy[-1], x, c[-1])
 
 
 def log_importance_weights(

@@ -85,8 +85,11 @@ class Linearisation:
         self, model: Cascade, x: Tensor, states: Float[Tensor, "k rows dim"], generator: torch.Generator
     ) -> tuple[list[Slope], list[Twist]]:
         n, units, slopes = len(x), Units(model), []
-        inverse_std = 1.0 / model.last_step_std(states[0]).to(x.dtype).expand_as(states[0])
-        factor, target = torch.diag_embed(inverse_std), inverse_std * x.repeat(len(inverse_std) // n, 1)
+        rows = x.repeat(len(states[0]) // n, 1)
+        with torch.no_grad(), layers(self.precision, x.device):
+            x_hat = model.denoise_level(states[0], 1)
+            inverse_std = model.last_step(states[0]).inverse_std(rows, x_hat).expand_as(rows)
+        factor, target = torch.diag_embed(inverse_std), inverse_std * rows
         x_hat, pulled = self._pull_back(units, 1, states[0], factor)
         twists = [self._twist(factor, target, x_hat, pulled, units.to_units(1, states[0]), n, generator)]
         for level, h in enumerate(states[1:], 2):

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cdae.corruption import per_level
-from cdae.gaussian import kl_normal, log_normal
+from cdae.gaussian import kl_normal
 from cdae.interfaces import BoundTerms, Cascade
 
 
@@ -67,7 +67,7 @@ def markov_bound_terms(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[T
     x_hat = model.denoise(noisy)  # x_hat[i] = r(x_{i+1})
     c, std = model.corruption_std, transition_std(model.corruption_std, model.reconstruction_std)
     left = 1.0 - kept_share(c)  # x_{i+1} enters both means alike, so they differ by left[i] (x_0 - x_hat[i])
-    reconstruction = log_normal(x, x_hat[0], model.last_step_std(noisy[0]))  # v_0 = rho_0^2
+    reconstruction = model.last_step(noisy[0]).log_prob(x, x_hat[0])  # v_0 = rho_0^2
     level_kl = [kl_normal(left[i] * x, c[i] * left[i].sqrt(), left[i] * x_hat[i], std[i]) for i in range(1, len(noisy))]
     prior_kl = model.prior.kl_from(x, c[-1])
     return BoundTerms(reconstruction, torch.stack(level_kl) if level_kl else prior_kl.new_zeros(0, len(x)), prior_kl)

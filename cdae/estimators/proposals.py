@@ -153,9 +153,8 @@ def log_joint(
     model: Cascade, x: Float[Tensor, "n dim"], latents: Float[Tensor, "k n dim"], x_hat: Float[Tensor, "k n dim"]
 ) -> Float[Tensor, "n"]:
     """Return log p(x_0, x_1, ..., x_k) in nats, where latents[i] is x_{i+1} and x_hat[i] is r(x_{i+1})."""
-    total = model.prior.log_prob(latents[-1])
-    stds = [model.last_step_std(latents[0]), *model.reconstruction_std[1:]]
-    for state, mean, std in zip([x, *latents[:-1]], x_hat, stds, strict=True):
+    total = model.prior.log_prob(latents[-1]) + model.last_step(latents[0]).log_prob(x, x_hat[0])
+    for state, mean, std in zip(latents[:-1], x_hat[1:], model.reconstruction_std[1:], strict=True):
         total = total + log_normal(state, mean, std)
     return total
 

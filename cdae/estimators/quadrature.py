@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cdae.estimators.two_sided import BothSides
-from cdae.gaussian import log_normal
 from cdae.interfaces import Cascade
+from cdae.pixel_density import PixelDensity
 
 POINTS_PER_STD = 10  # grid points per standard deviation of the narrowest transition
 HALF_WIDTH = 8.0  # standard deviations by which a grid extends beyond the means of its level
@@ -58,25 +58,28 @@ def log_density(model: Cascade, x: Float[Tensor, "n 1"]) -> Float[Tensor, "n"]:
     """
     rho, prior_std = model.reconstruction_std.flatten(), model.prior_std.item()  # one pixel
     wide = _grid(model.prior_mean, prior_std, prior_std / POINTS_PER_STD)
-    narrowest = min(*rho.tolist(), prior_std, model.last_step_std(wide.to(x.dtype)).min().item())
+    narrowest = min(*rho.tolist(), prior_std, model.last_step(wide.to(x.dtype)).std.min().item())
     step = narrowest / POINTS_PER_STD
     grid = _grid(model.prior_mean, prior_std, step)
     log_p = model.prior.log_prob(grid)
     for level in range(len(rho), 0, -1):
-        std = rho[level - 1] if level > 1 else model.last_step_std(grid.to(x.dtype)).double()
+        step_down = PixelDensity(rho[level - 1]) if level > 1 else model.last_step(grid.to(x.dtype)).double()
         x_hat = model.denoise_level(grid.to(x.dtype), level).double()
-        grid = _grid(x_hat, std.item(), step) if level > 1 else x.double()
-        log_p = torch.cat([_integrate(part, x_hat, std, log_p + math.log(step)) for part in grid.split(BLOCK_ROWS)])
+        grid = _grid(x_hat, rho[level - 1].item(), step) if level > 1 else x.double()
+        parts = grid.split(BLOCK_ROWS)
+        log_p = torch.cat([_integrate(part, x_hat, step_down, log_p + math.log(step)) for part in parts])
     return log_p
 
 
-def _integrate(x: Float[Tensor, "m 1"], x_hat: Float[Tensor, "l 1"], std: Tensor, log_mass: Tensor) -> Tensor:
-    """Return the log of the sum, over the grid of the level above, of N(x; x_hat, std^2) times the mass at its points.
+def _integrate(
+    x: Float[Tensor, "m 1"], x_hat: Float[Tensor, "l 1"], step_down: PixelDensity, log_mass: Tensor
+) -> Tensor:
+    """Return the log of the sum, over the grid of the level above, of p(x | its point) times the mass at the point.
 
-    The standard deviation has shape () or (l, 1).
+    The standard deviation of the density has shape () or (l, 1).
     """
     pairs = x[:, None].expand(-1, len(x_hat), -1)
-    return torch.logsumexp(log_normal(pairs, x_hat, std) + log_mass, dim=1)
+    return torch.logsumexp(step_down.log_prob(pairs, x_hat) + log_mass, dim=1)
 
 
 def _grid(means: Tensor, std: float, step: float) -> Float[Tensor, "m 1"]:

@@ -24,7 +24,7 @@ from cdae.estimators.progress import Progress, to_stderr
 from cdae.estimators.proposals import Proposal, draw_log_weights, log_joint, log_proposal
 from cdae.estimators.two_sided import BothSides
 from cdae.estimators.whitened import Base
-from cdae.gaussian import log_mean_exp, log_normal, standard_normal
+from cdae.gaussian import log_mean_exp, standard_normal
 from cdae.interfaces import Cascade, Decoder, Weighted
 
 BASE_POINTS = 25  # whose bases are held together: up to 4 MB per point and level
@@ -90,11 +90,11 @@ def prior_sampling_of_cascade(model: Cascade, n_draws: int) -> ImportanceSamplin
     def draw(x: Tensor, generator: torch.Generator) -> Tensor:
         x_k = model.prior.sample(len(x), generator=generator).to(x.dtype)
         *_, x_1, mean = ancestral.path(model, x_k, generator=generator)
-        return log_normal(x, mean, model.last_step_std(x_1))
+        return model.last_step(x_1).log_prob(x, mean)
 
     def at(x: Tensor, latents: Tensor) -> Tensor:
         x_1 = latents[0]
-        return log_normal(x, model.denoise_level(x_1, 1), model.last_step_std(x_1))
+        return model.last_step(x_1).log_prob(x, model.denoise_level(x_1, 1))
 
     return ImportanceSampling(draw, at, n_draws)
 

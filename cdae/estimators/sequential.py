@@ -74,8 +74,9 @@ def look_ahead(
         x_hat: r(x_i), of the shape of state.
         level: i.
     """
-    std = model.last_step_std(state) if level == 1 else model.reconstruction_std[level - 1]
-    return log_normal(x_hat, x, std)
+    if level == 1:
+        return model.last_step(state).log_prob(x, x_hat)
+    return log_normal(x_hat, x, model.reconstruction_std[level - 1])
 
 
 def _log_estimate(

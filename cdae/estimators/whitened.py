@@ -23,7 +23,7 @@ from torch import Tensor
 from cdae.computing.precision import is_reduced, layers, matmul_precision
 from cdae.estimators.conditional import Conditional
 from cdae.estimators.proposals import n_levels
-from cdae.gaussian import log_normal, squared_norm, standard_normal, whiten
+from cdae.gaussian import squared_norm, standard_normal, whiten
 from cdae.interfaces import Cascade, Decoder
 from cdae.prior import FullPrior
 
@@ -115,7 +115,7 @@ class CascadeBase:
         residuals = [u_i - self.units.to_units(i, y) for i, (u_i, y) in enumerate(zip(u, x_hat[1:], strict=False), 1)]
         quadratic = squared_norm(torch.stack([*residuals, u[-1]])) - squared_norm(z)
         n_copies = z.shape[1] // len(self.x)
-        log_likelihood = log_normal(self.x.repeat(n_copies, 1), x_hat[0], self.model.last_step_std(latents[0]))
+        log_likelihood = self.model.last_step(latents[0]).log_prob(self.x.repeat(n_copies, 1), x_hat[0])
         return 0.5 * quadratic.sum(0) - self._log_volume.repeat(n_copies) - log_likelihood
 
     def whiten(self, latents: Float[Tensor, "k rows dim"]) -> Float[Tensor, "k rows dim"]:

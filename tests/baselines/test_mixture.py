@@ -65,8 +65,8 @@ def weights_dropped(monkeypatch, model):
 
 
 def variance_for_std(monkeypatch, model):
-    real = mixture.log_normal
-    monkeypatch.setattr(mixture, "log_normal", lambda x, mean, std: real(x, mean, std.square()))
+    real = mixture.PixelDensity
+    monkeypatch.setattr(mixture, "PixelDensity", lambda std, share: real(std.square(), share))
 
 
 def average_of_logs(monkeypatch, model):

@@ -206,7 +206,7 @@ class HalfCascade:
         (decoder(sample_x=lambda z, generator: z[:, :1] + torch.zeros(5)), r"sample_x returned .*5\), expected .*12\)"),
         (decoder(log_likelihood=lambda x: x), "Mine: log_likelihood raised TypeError"),
         (Binary, r"got the class Binary, expected an object of it; call it"),
-        (HalfCascade(), "HalfCascade: .* without corruption_std, last_step_std, prior, expected all that"),
+        (HalfCascade(), "HalfCascade: .* without corruption_std, last_step, prior, expected all that"),
     ],
 )  # fmt: skip
 def test_a_broken_model_is_told_what_is_wrong_with_it(model, message):

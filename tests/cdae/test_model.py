@@ -144,20 +144,20 @@ def test_zero_data_std_is_allowed_because_real_images_have_constant_pixels():
     torch.testing.assert_close(model.prior_std, torch.tensor([4.0, 5.0], dtype=torch.float64).sqrt())
 
 
-@pytest.mark.parametrize("conditioned", [False, True])
+@pytest.mark.parametrize("denoiser", ["blind", "conditioned", "unshared"])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_build_follows_its_options(conditioned, loss):
+def test_build_follows_its_options(denoiser, loss):
     """Schedule ends are in units of the pooled std of the data; the prior is that of the data."""
     values = 3.0 * torch.randn(500, 4, generator=seeded(0)) + 1.0
     training_set = TrainingSet(values)
-    model = CDAE.build(CDAE_OPTIONS | {"conditioned": conditioned, "loss": loss}, training_set, generator=seeded(1))
+    model = CDAE.build(CDAE_OPTIONS | {"denoiser": denoiser, "loss": loss}, training_set, generator=seeded(1))
     std = training_set.summary().pooled_std
     np.testing.assert_allclose(model.corruption_std, [0.0, 0.2 * std, 0.4**0.5 * std, 2.0 * std], rtol=1e-12)
     assert model.n_levels == 3 and model.loss_name == loss
     torch.testing.assert_close(model.prior_mean, values.double().mean(0))
     x = values[:2]
     answers = [model.denoiser(x, torch.full((2,), level)) for level in (1, 3)]
-    assert torch.equal(*answers) != conditioned
+    assert torch.equal(*answers) != (denoiser != "blind")
     assert model.loss(x, generator=seeded(2)).requires_grad
 
 

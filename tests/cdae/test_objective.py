@@ -15,6 +15,7 @@ from cdae.model import CDAE, RECONSTRUCTIONS
 from tests.helpers import (
     assert_mean,
     expected_gradient_of_one_level,
+    full_loss,
     gradient,
     level_mse,
     linear_cascade,
@@ -162,7 +163,7 @@ def small_network_cascade(loss: str, reconstruction: str = "isotropic") -> CDAE:
 def full_gradient(noise: torch.Tensor, reconstruction: str = "isotropic") -> torch.Tensor:
     model = small_network_cascade("full", reconstruction)
     noisy = POINTS + model.corruption_std[1:, None, None] * noise
-    return gradient(objective.full_loss(model, POINTS, noisy), model)
+    return gradient(full_loss(model, POINTS, noisy), model)
 
 
 @pytest.mark.parametrize("reconstruction", RECONSTRUCTIONS)
@@ -180,7 +181,7 @@ def test_without_the_factor_z_the_gradient_is_another(monkeypatch):
     """Eq. 7 as printed, with its unnormalised Q read as probabilities, has a gradient Z times too small."""
     noise = torch.from_numpy(np.random.default_rng(2).standard_normal(POINTS.shape))
     expected = full_gradient(noise)
-    monkeypatch.setattr(objective, "one_level_loss", lambda residual, *rest: squared_norm(residual).mean())
+    monkeypatch.setattr(objective, "one_level_loss", lambda x, x_hat, *rest: squared_norm(x - x_hat).mean())
     without = expected_gradient_of_one_level(small_network_cascade("shrunk"), POINTS, noise, monkeypatch)
     z = objective.inverse_variances(small_network_cascade("full").reconstruction_std).sum()
     assert (without - expected).norm() > 0.1 * expected.norm()
@@ -193,14 +194,14 @@ def test_the_gradient_of_the_full_loss_is_that_of_minus_the_bound(reconstruction
     model = small_network_cascade("full", reconstruction)
     noisy = POINTS + model.corruption_std[1:, None, None] * torch.ones_like(POINTS)
     minus_bound = -bound.bound_terms(model, POINTS, noisy).total.mean()
-    full_loss = objective.full_loss(model, POINTS, noisy)
-    torch.testing.assert_close(gradient(full_loss, model), gradient(minus_bound, model), rtol=1e-10, atol=1e-13)
+    loss = full_loss(model, POINTS, noisy)
+    torch.testing.assert_close(gradient(loss, model), gradient(minus_bound, model), rtol=1e-10, atol=1e-13)
 
 
 def test_full_is_the_loss_with_all_levels():
     model = small_network_cascade("full")
     loss = model.loss(POINTS, generator=seeded(3))
-    expected = objective.full_loss(model, POINTS, model.infer(POINTS, generator=seeded(3)))
+    expected = full_loss(model, POINTS, model.infer(POINTS, generator=seeded(3)))
     assert torch.equal(loss, expected)
 
 
@@ -223,5 +224,5 @@ def test_full_loss_is_minus_the_bound_but_for_what_the_denoiser_cannot_change():
     other.prior_std.copy_(one.prior_std)
     x, noisy = shared_noise(one, POINTS[0])
     minus_bounds = [-bound.bound_terms(m, x, noisy).total.mean() for m in (one, other)]
-    losses = [objective.full_loss(m, x, noisy) for m in (one, other)]
+    losses = [full_loss(m, x, noisy) for m in (one, other)]
     torch.testing.assert_close(minus_bounds[0] - minus_bounds[1], losses[0] - losses[1], rtol=1e-10, atol=0.0)

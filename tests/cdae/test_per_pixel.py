@@ -11,6 +11,7 @@ from cdae.datasets import digits
 from cdae.estimators import proposals, quadrature
 from cdae.interfaces import Layered
 from cdae.model import CDAE
+from cdae.pixel_density import PixelDensity
 from tests.helpers import (
     CDAE_OPTIONS,
     LinearDenoiser,
@@ -56,7 +57,7 @@ def one_variance_for_all_pixels(model):
 
 
 def last_step_with_variances_of_the_level_above(model):
-    model.last_step_std = lambda x_1: model.reconstruction_std[1]
+    model.last_step = lambda x_1: PixelDensity(model.reconstruction_std[1])
 
 
 MUTANTS = [variances_of_the_next_pixel, one_variance_for_all_pixels, last_step_with_variances_of_the_level_above]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cdae import bound, objective
-from tests.helpers import linear_cascade, shared_noise
+from tests.helpers import full_loss, linear_cascade, shared_noise
 
 DIM, N_LEVELS = 3, 4
 POINTS = torch.from_numpy(np.random.default_rng(0).standard_normal((5, DIM)))
@@ -50,7 +50,7 @@ def full_loss_error() -> float:
     other.load_state_dict({k: v for k, v in one.state_dict().items() if "denoiser" not in k}, strict=False)
     x, noisy = shared_noise(one, POINTS[0])
     minus_bounds = [-bound.bound_terms(m, x, noisy).total.mean() for m in (one, other)]
-    losses = [objective.full_loss(m, x, noisy) for m in (one, other)]
+    losses = [full_loss(m, x, noisy) for m in (one, other)]
     return ((minus_bounds[0] - minus_bounds[1] - losses[0] + losses[1]).abs() / (losses[0] - losses[1]).abs()).item()
 
 
@@ -76,7 +76,9 @@ def one_level_loss_error() -> float:
     """Relative, against 1 / (2 rho_{i-1,j}^2 Q_i), written out."""
     model, level = cascade(6), torch.tensor([3, 1, 4, 1, 2])
     probability = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
-    value = objective.one_level_loss(POINTS, level, probability, model.reconstruction_std).item()
+    value = objective.one_level_loss(
+        POINTS, torch.zeros_like(POINTS), level, probability, model.reconstruction_std
+    ).item()
     return abs(value / written_out(model, POINTS, level, probability) - 1.0)
 
 

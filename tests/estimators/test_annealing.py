@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from cdae.corruption import NoiseSchedule
-from cdae.denoiser import BlindDenoiser, DataScale, StdPredictor, mlp
+from cdae.denoiser import BlindDenoiser, DataScale, mlp
+from cdae.density_predictor import DensityPredictor
 from cdae.estimators import annealing, conditional, course, rotation, whitened
 from cdae.estimators.conditional import Slope, twisted, twisted_top
 from cdae.estimators.course import Course
@@ -404,10 +405,10 @@ def test_runs_without_distributions_or_chains_are_refused():
 
 def network_cascade(last_step: bool) -> tuple[CDAE, Tensor, Tensor]:
     network, scale = mlp(16, [32], 16, generator=seeded(23)), DataScale(torch.zeros(16), 1.0, unit_interval=False)
-    std = StdPredictor(mlp(16, [32], 16, generator=seeded(24)), scale, 0.01) if last_step else None
+    predictor = DensityPredictor(mlp(16, [32], 16, generator=seeded(24)), scale, 0.01) if last_step else None
     schedule = NoiseSchedule((0.0, 0.5, 1.0, 2.0))
     denoiser = BlindDenoiser(network, scale)
-    model = CDAE(denoiser, schedule, data_mean=torch.zeros(16), data_std=torch.ones(16), last_step=std)
+    model = CDAE(denoiser, schedule, data_mean=torch.zeros(16), data_std=torch.ones(16), density_predictor=predictor)
     return model, *model.simulate(6, generator=seeded(25))
 
 

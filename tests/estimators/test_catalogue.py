@@ -33,7 +33,7 @@ CDAE_OPTIONS = {
     "last_std": 3.0,
     "n_levels": 3,
     "hidden_sizes": [32],
-    "conditioned": True,
+    "denoiser": "conditioned",
     "loss": "shrunk_uniform",
 }
 OPTIONS = {

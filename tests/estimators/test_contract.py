@@ -17,6 +17,7 @@ from cdae.estimators import all_pairs, annealing, sandwich, sequential
 from cdae.estimators.two_sided import TwoSided
 from cdae.gaussian import log_mean_exp
 from cdae.model import CDAE
+from cdae.pixel_density import PixelDensity
 from tests.estimators.two_sided import (
     CASCADE,
     DECODER,
@@ -26,7 +27,7 @@ from tests.estimators.two_sided import (
     has_finite_variance,
     known,
     make,
-    predicted,
+    robust,
 )
 from tests.helpers import assert_mean, mutated, seeded
 
@@ -73,7 +74,7 @@ def test_weights_average_to_the_density(name):
 
 
 # A base that is linearised at one of two modes has weights of infinite variance: their average says nothing.
-NOT_LINEAR = [(n, m) for n in CASCADE for m in ("two modes", "predicted") if (n, m) != ("annealed", "two modes")]
+NOT_LINEAR = [(n, m) for n in CASCADE for m in ("two modes", "robust") if (n, m) != ("annealed", "two modes")]
 
 
 @pytest.mark.parametrize(("name", "model"), NOT_LINEAR)
@@ -81,7 +82,7 @@ def test_weights_average_to_the_density_of_models_that_are_not_linear(name, mode
     assert_unbiased(name, MODELS[model](), n_draws=6)
 
 
-@pytest.mark.parametrize("model", ["linear", "two modes", "predicted"])
+@pytest.mark.parametrize("model", ["linear", "two modes", "robust"])
 @pytest.mark.parametrize("name", CASCADE)
 def test_the_models_of_these_tests_have_weights_of_finite_variance(name, model):
     assert has_finite_variance(name, MODELS[model]())
@@ -100,28 +101,34 @@ def test_draws_from_another_density_are_seen(name, monkeypatch):
     assert_biased(name, known(name))
 
 
-def assert_last_step_matters(name: str, last_step_std, monkeypatch) -> None:
-    """With other standard deviations of the last step the weights average to another density."""
-    monkeypatch.setattr(CDAE, "last_step_std", last_step_std)
-    assert_biased(name, predicted())
+def assert_last_step_matters(name: str, last_step, monkeypatch) -> None:
+    """With another density of the last step the weights average to another density."""
+    monkeypatch.setattr(CDAE, "last_step", last_step)
+    assert_biased(name, robust())
 
 
 @every_kind
 def test_a_prediction_of_the_last_step_that_is_not_used_is_seen(name, monkeypatch):
-    assert_last_step_matters(name, lambda self, x_1: self.reconstruction_std[0], monkeypatch)
+    assert_last_step_matters(name, lambda self, x_1: PixelDensity(self.reconstruction_std[0]), monkeypatch)
+
+
+@every_kind
+def test_a_last_step_without_its_broad_component_is_seen(name, monkeypatch):
+    real = CDAE.last_step
+    assert_last_step_matters(name, lambda self, x_1: PixelDensity(real(self, x_1).std), monkeypatch)
 
 
 @every_kind
 def test_a_prediction_of_the_last_step_from_another_state_is_seen(name, monkeypatch):
-    real = CDAE.last_step_std
+    real = CDAE.last_step
     assert_last_step_matters(name, lambda self, x_1: real(self, x_1 - 0.5), monkeypatch)
 
 
-def test_pairs_without_the_levels_above_are_seen_where_the_last_step_is_predicted(monkeypatch):
+def test_pairs_without_the_levels_above_are_seen_where_the_last_step_is_robust(monkeypatch):
     """It has a line of its own, which no call passes."""
-    mutant = mutated(all_pairs, "x_hat, last_std) + log_b)", "x_hat, last_std))")
+    mutant = mutated(all_pairs, "log_prob(origin, mean) + log_b)", "log_prob(origin, mean))")
     monkeypatch.setattr(all_pairs, "log_likelihood", mutant.log_likelihood)
-    assert_biased("all pairs", predicted())
+    assert_biased("all pairs", robust())
 
 
 # The log of an average weight is below log p(x) on average, and comes nearer with more draws
@@ -188,7 +195,7 @@ def test_the_upper_side_is_above_and_its_inverse_averages_to_the_inverse_density
     assert_upper(make(name, known(name), n_draws, n_rows), known(name))
 
 
-@pytest.mark.parametrize("model", ["two modes", "predicted"])
+@pytest.mark.parametrize("model", ["two modes", "robust"])
 @pytest.mark.parametrize("name", CASCADE)
 def test_the_upper_side_of_models_that_are_not_linear(name, model):
     assert_upper(make(name, MODELS[model](), 3, 2), MODELS[model]())

@@ -11,6 +11,7 @@ from cdae import bound, objective
 from cdae.corruption import NoiseSchedule
 from cdae.estimators import markov
 from cdae.model import CDAE
+from cdae.pixel_density import PixelDensity
 from cdae.prior import DiagonalPrior
 from tests.helpers import assert_mean, level_mse, linear_cascade, seeded, shared_noise
 from tests.oracles.linear_markov import LinearMarkovChain
@@ -86,7 +87,7 @@ def reconstruction_from_the_wrong_level(monkeypatch, model):
 
 
 def last_step_of_the_level_above(monkeypatch, model):
-    monkeypatch.setattr(model, "last_step_std", lambda x_1: model.reconstruction_std[1])
+    monkeypatch.setattr(model, "last_step", lambda x_1: PixelDensity(model.reconstruction_std[1]))
 
 
 def one_level_too_few(monkeypatch, model):
@@ -147,7 +148,7 @@ def test_transition_variances_are_a_stationary_maximum_of_the_bound(monkeypatch)
 
     def mean_bound(std: Tensor) -> Tensor:
         monkeypatch.setattr(markov, "transition_std", lambda c, rho: std)
-        monkeypatch.setattr(model, "last_step_std", lambda x_1: std[0])
+        monkeypatch.setattr(model, "last_step", lambda x_1: PixelDensity(std[0]))
         return torch.stack([markov.markov_bound_terms(model, *shared_noise(model, x)).total.mean() for x in xs]).mean()
 
     std = best.clone().requires_grad_()

@@ -15,6 +15,7 @@ from cdae.estimators.gaussian_base import CascadeFit, DecoderFit
 from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
 from cdae.estimators.two_sided import TwoSided
 from cdae.model import CDAE
+from cdae.pixel_density import PixelDensity
 from tests.annealing_helpers import linear_decoder
 from tests.helpers import finite_variance_cascade, seeded, two_mode_cascade
 from tests.oracles import factor_model, scalar_cascade
@@ -76,27 +77,33 @@ class Mean(nn.Module):
         return 0.6 * torch.tanh(x) + 0.1
 
 
-class Std(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return 0.3 + 0.9 * torch.sigmoid(2.0 * x)
+class Predictor(nn.Module):
+    """A last step with these standard deviations, and perhaps a broad component."""
+
+    def __init__(self, broad_share: float = 0.0):
+        super().__init__()
+        self.broad_share = torch.tensor([broad_share]) if broad_share else None
+
+    def forward(self, x: Tensor) -> PixelDensity:
+        return PixelDensity(0.3 + 0.9 * torch.sigmoid(2.0 * x), self.broad_share)
 
 
 RHO = np.array([0.6, 0.75])  # rho_i^2 < 2 c_i^2: weights of finite variance
 
 
-def predicting(last_step: nn.Module | None) -> CDAE:
-    """One dimension, two levels, a last step whose variance is predicted from x_1; rho_0 without a prediction."""
+def predicting(predictor: nn.Module | None) -> CDAE:
+    """One dimension, two levels, a last step that is predicted from x_1; rho_0 without a prediction."""
     zeros, ones = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     schedule = NoiseSchedule((0.0, 0.6, 1.2))
-    model = CDAE(Mean(), schedule, data_mean=zeros, data_std=0.7 * ones, last_step=last_step)
+    model = CDAE(Mean(), schedule, data_mean=zeros, data_std=0.7 * ones, density_predictor=predictor)
     model.reconstruction_std.copy_(torch.from_numpy(RHO))
     return model
 
 
-def predicting_log_prob(x: np.ndarray) -> np.ndarray:
+def predicting_log_prob(x: np.ndarray, broad_share: float = 0.0) -> np.ndarray:
     """log p(x) at (n,), by quadrature."""
-    grid, model = np.linspace(-10.0, 10.0, 801), predicting(Std())
-    return scalar_cascade.log_prob(x, mean_of, [std_of(grid), *RHO[1:]], 0.0, model.prior_std.item(), grid)
+    grid, prior_std = np.linspace(-10.0, 10.0, 801), predicting(None).prior_std.item()
+    return scalar_cascade.log_prob(x, mean_of, [std_of(grid), *RHO[1:]], 0.0, prior_std, grid, broad_share)
 
 
 @cache
@@ -117,10 +124,15 @@ def two_modes() -> Known:
     return Known(model, lambda x: log_prob(x[:, 0]), column(-1.0, 0.3, 0.9), suited, step_size=0.6)
 
 
+BROAD_SHARE = 0.3
+
+
 @cache
-def predicted() -> Known:
+def robust() -> Known:
+    """Outside the broad component, and within."""
     suited = guided([0.7, 0.5], [0.55, 1.0])
-    return Known(predicting(Std()), lambda x: predicting_log_prob(x[:, 0]), column(-0.4, 0.3, 1.5), suited)
+    model = predicting(Predictor(BROAD_SHARE))
+    return Known(model, lambda x: predicting_log_prob(x[:, 0], BROAD_SHARE), column(-0.4, 1.5, 0.3), suited)
 
 
 @cache
@@ -137,7 +149,7 @@ def decoder() -> Known:
     return Known(model, lambda x: factor_model.log_prob(x, weights, bias, 0.8), points, step_size=0.5)
 
 
-MODELS = {"linear": linear, "two modes": two_modes, "predicted": predicted, "decoder": decoder}
+MODELS = {"linear": linear, "two modes": two_modes, "robust": robust, "decoder": decoder}
 
 IMPORTANCE = ["paper", "widened", "renoising", "guided"]
 CASCADE = [*IMPORTANCE, "prior", "all pairs", "widened pairs", "sequential", "paper particles", "annealed"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, uniform
 
 
 def log_prob(
@@ -13,6 +13,7 @@ def log_prob(
     prior_mean: float,
     prior_std: float,
     grid: np.ndarray,
+    broad_share: float = 0.0,
 ) -> np.ndarray:
     """Return log p(x_0) in nats at x (n,), by integrating out the levels from the top down on an evenly spaced grid.
 
@@ -20,12 +21,15 @@ def log_prob(
         denoiser: r, which maps an array of points to an array of the same shape.
         reconstruction_std: rho_0 .. rho_{k-1}, (k,).
         grid: (m,), evenly spaced; it covers all levels and is finer than the smallest standard deviation.
+        broad_share: of a component of the last step that is uniform on [0, 1].
     """
     density, step = norm.pdf(grid, prior_mean, prior_std), grid[1] - grid[0]
     mean = denoiser(grid)
     for rho in reconstruction_std[:0:-1]:
         density = norm.pdf(grid[:, None], mean, rho) @ density * step
-    return np.log(norm.pdf(x[:, None], mean, reconstruction_std[0]) @ density * step)
+    narrow = norm.pdf(x[:, None], mean, reconstruction_std[0])
+    last_step = (1.0 - broad_share) * narrow + broad_share * uniform.pdf(x)[:, None]
+    return np.log(last_step @ density * step)
 
 
 def two_mode_mean(x: np.ndarray, mode: float, mode_std: float, corruption_std: float) -> np.ndarray:

@@ -66,6 +66,24 @@ def test_a_models_own_seeds_replace_those_for_all_and_are_no_part_of_its_options
     assert "seeds" not in grid.training_config(config, of_gaussian[0])["options"]
 
 
+def test_models_may_name_their_data_sets_and_data_sets_the_replicates_that_run_on_them(config):
+    config |= {"seeds": [0, 1]}
+    config["models"]["gaussian"] |= {"datasets": ["digits"], "seeds": [1, 5]}
+    config["datasets"]["digits"]["seeds"] = [1]
+    found = {(cell.dataset, cell.model, cell.seed) for cell in grid.cells(config) if cell.family in ("gaussian", "vae")}
+    assert found == {
+        ("digits", "vae", 1),
+        ("digits", "gaussian", 1),
+        ("mixture_2d", "vae", 0),
+        ("mixture_2d", "vae", 1),
+    }
+    cell = next(cell for cell in grid.cells(config) if cell.model == "gaussian")
+    assert "datasets" not in grid.training_config(config, cell)["options"]
+    assert grid.dataset_options(config, "digits") == {}
+    without = {**config, "datasets": {name: {"loader": name} for name in config["datasets"]}}
+    assert Provenance(without).of_training(cell) == Provenance(config).of_training(cell)
+
+
 def test_only_loaders_of_downloaded_files_are_told_where_to_look(config):
     config |= {"data_root": "somewhere", "datasets": {**config["datasets"], "mine": {"loader": "mnist"}}}
     assert grid.dataset_options(config, "digits") == {}

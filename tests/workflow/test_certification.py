@@ -25,7 +25,7 @@ from workflow.jobs.parts import Parts
 from workflow.tables.cells import read_certified
 
 CDAE = {
-    "kind": "cdae", "n_levels": 2, "conditioned": False, "schedule": "geometric", "first_std": 0.25, "last_std": 4.0,
+    "kind": "cdae", "n_levels": 2, "denoiser": "blind", "schedule": "geometric", "first_std": 0.25, "last_std": 4.0,
     "loss": "shrunk", "hidden_sizes": [8], "training": {},
 }  # fmt: skip
 VAE = {"kind": "vae", "latent_dim": 2, "hidden_sizes": [8], "training": {}}

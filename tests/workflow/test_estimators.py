@@ -30,7 +30,7 @@ from workflow.tables.estimators import CARDS
 
 OPTIONS = {
     "cdae": {
-        "n_levels": 2, "conditioned": False, "schedule": "geometric", "first_std": 0.25, "last_std": 4.0,
+        "n_levels": 2, "denoiser": "blind", "schedule": "geometric", "first_std": 0.25, "last_std": 4.0,
         "loss": "shrunk", "hidden_sizes": [4],
     },
     "vae": {"latent_dim": 2, "hidden_sizes": [4]},

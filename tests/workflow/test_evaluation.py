@@ -30,7 +30,7 @@ ESTIMATOR_SETTINGS = {
 }  # fmt: skip
 OPTIONS = {
     "cdae": {
-        "kind": "cdae", "n_levels": 3, "conditioned": False, "schedule": "geometric", "first_std": 0.25,
+        "kind": "cdae", "n_levels": 3, "denoiser": "blind", "schedule": "geometric", "first_std": 0.25,
         "last_std": 4.0, "loss": "shrunk", "hidden_sizes": [4], "training": {},
     },
     "dae": {

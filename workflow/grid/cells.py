@@ -36,14 +36,23 @@ def cells(config: Options) -> list[Cell]:
         for family, options in config["models"].items():
             for n_levels in options.get("n_levels", [None]):
                 model = family if n_levels is None else f"{family}-k{n_levels}"
-                for seed in options.get("seeds", config["seeds"]):
+                for seed in _seeds(config, dataset, options):
                     found.append(Cell(dataset, model, family, options["kind"], n_levels, seed))
     return found
+
+
+def _seeds(config: Options, dataset: str, options: Options) -> list[int]:
+    """The replicates of a model on a data set; none if it is not one of the model's."""
+    if dataset not in options.get("datasets", config["datasets"]):
+        return []
+    seeds = options.get("seeds", config["seeds"])
+    return [seed for seed in seeds if seed in config["datasets"][dataset].get("seeds", seeds)]
 
 
 def dataset_options(config: Options, dataset: str) -> Options:
     """Keywords of a data set's loader; those that read downloaded files are told where to look."""
     options = dict(config["datasets"][dataset])
+    options.pop("seeds", None)
     if options.pop("loader") in AVAILABILITY and "data_root" in config:
         options["data_root"] = config["data_root"]
     return options
@@ -53,6 +62,7 @@ def training_config(config: Options, cell: Cell) -> Options:
     """Everything that the training of a cell depends on, as plain sorted types."""
     model = dict(config["models"][cell.family])
     model.pop("seeds", None)
+    model.pop("datasets", None)
     if cell.n_levels is not None:
         model["n_levels"] = cell.n_levels
     if is_import_path(cell.kind):  # tables name the sort of model before the first hyphen, and all of these are one

@@ -54,6 +54,9 @@ def checked(config: Options) -> Options:
         _check_dataset(f"datasets.{name}", options, config.get("data_root"))
     for name, options in config["models"].items():
         _check_model(f"models.{name}", options)
+        for dataset in options.get("datasets", []):
+            check_known(f"models.{name}.datasets", dataset, config["datasets"])
+    _check_cells(config)
     _check_names(config)
     if "certify" in config:
         _check_certify(config)
@@ -129,7 +132,7 @@ def _check_dataset(where: str, options: Options, data_root: str | None) -> None:
     if not is_import_path(loader):
         check_known(f"{where}.loader", loader, LOADERS)
     allowed = KEYS_OF_OWN_DATA if is_import_path(loader) else KEYS_OF_DATA.get(loader, frozenset())
-    for key in [key for key in options if key != "loader" and key not in allowed]:
+    for key in [key for key in options if key not in ("loader", "seeds") and key not in allowed]:
         takers = [name for name, keys in KEYS_OF_DATA.items() if key in keys]
         takers += ["an import path"] if key in KEYS_OF_OWN_DATA else []
         raise ValueError(f"{where}.{key}: got it for {loader!r}, expected it for {' or '.join(takers)}; remove it")
@@ -169,6 +172,18 @@ def _check_model(where: str, options: Options) -> None:
             raise ValueError(
                 f"{where}.training.snapshots: got {n_updates}, expected less than n_updates = {training['n_updates']}"
             )
+
+
+def _check_cells(config: Options) -> None:
+    """No model and no data set without a cell, which would silently be in no table."""
+    all_cells = cells(config)
+    for part, used in [("models", {c.family for c in all_cells}), ("datasets", {c.dataset for c in all_cells})]:
+        for name in config[part]:
+            if name not in used:
+                raise ValueError(
+                    f"{part}.{name}: got no replicate of it by seeds and datasets, expected at least one; change these "
+                    "keys of the model or the data set, or remove it"
+                )
 
 
 def _check_names(config: Options) -> None:

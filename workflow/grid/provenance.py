@@ -120,7 +120,7 @@ class Provenance:
         return _hashes([job_config, self._data_options(cell.dataset), contents], code)
 
     def _data_options(self, dataset: str) -> Options:
-        options = self.config["datasets"][dataset]
+        options = {key: value for key, value in self.config["datasets"][dataset].items() if key != "seeds"}
         return {**options, "contents": contents_sha256(options.get("path"))}
 
 

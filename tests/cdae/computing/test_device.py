@@ -15,7 +15,8 @@ from cdae.computing import device
 from cdae.computing.precision import is_reduced
 from cdae.corruption import NoiseSchedule
 from cdae.data import RawData, TrainingSet, prepare
-from cdae.denoiser import BlindDenoiser, DataScale, StdPredictor, mlp
+from cdae.denoiser import BlindDenoiser, DataScale, mlp
+from cdae.density_predictor import DensityPredictor
 from cdae.estimators import (
     all_pairs,
     annealing,
@@ -94,7 +95,7 @@ def dae() -> DAE:
 
 
 def predicting() -> CDAE:
-    return cascade(last_step=StdPredictor(mlp(DIM, [8], DIM, generator=seeded(0)), data_scale(), 1e-6))
+    return cascade(density_predictor=DensityPredictor(mlp(DIM, [8], DIM, generator=seeded(0)), data_scale(), 1e-6))
 
 
 CDAES = [{"loss": name} for name in LOSSES] + [{"reconstruction": name} for name in RECONSTRUCTIONS]
