@@ -14,27 +14,35 @@ from torch import Tensor, nn
 
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, DataScale, mlp
+from cdae.error_curve import measure_errors
 from cdae.gaussian import standard_normal, weighted_squared_norm
+from cdae.interfaces import DivergenceError
+
+N_KNOTS = 8  # levels at which the weights are refitted, at even distances in log c
 
 
 class Pilot(nn.Module):
     """A denoiser whose corruption level is drawn for every example, uniformly in log c between two ends.
 
-    An example's squared error at level c has the weight 1 / (2 w(c)), where w(c) = c^2 s^2 / (c^2 + s^2) is the error
-    of the best linear denoiser for the pooled standard deviation s. The bound has the logarithm of MSE(c) in it, so the
-    relative error counts at every level: without the weight the highest levels alone would be learnt. A denoiser as
-    good as the linear one has a loss of 1/2 per dimension at every level.
+    An example's squared error at level c has the weight 1 / (2 MSE(c)), as in Eq. 6 with the variance of a last step.
+    The bound has the logarithm of MSE(c) in it, so the relative error counts at every level, and the loss has the
+    gradient of the mean of d/2 log MSE(c) over levels. A weight that is the same for all levels would leave the lowest
+    ones unlearnt. MSE(c) is refitted at a few levels before every epoch, and interpolated, log MSE over log c.
 
     Args:
         denoiser: any module called as denoiser(x, level) that ignores the level.
         first_std, last_std: the ends of the levels, in data units.
-        data_std: s.
+        data_variance: pooled over pixels; the error until the first refit.
     """
 
-    def __init__(self, denoiser: nn.Module, *, first_std: float, last_std: float, data_std: float):
+    knot_std: Tensor
+    log_mse: Tensor
+
+    def __init__(self, denoiser: nn.Module, *, first_std: float, last_std: float, data_variance: float):
         super().__init__()
-        self.denoiser, self.data_std = denoiser, data_std
-        self.log_ends = math.log(first_std), math.log(last_std)
+        self.denoiser, self.log_ends = denoiser, (math.log(first_std), math.log(last_std))
+        self.register_buffer("knot_std", torch.linspace(*self.log_ends, N_KNOTS, dtype=torch.float64).exp())
+        self.register_buffer("log_mse", torch.full_like(self.knot_std, math.log(data_variance)))
 
     @classmethod
     def build(
@@ -51,24 +59,33 @@ class Pilot(nn.Module):
         dim, unit = len(data.mean), data.pooled_std
         scale = DataScale(data.mean, unit, unit_interval=data.unit_interval)
         denoiser = BlindDenoiser(mlp(dim, hidden_sizes, dim, generator=generator), scale)
-        return cls(denoiser, first_std=first_std * unit, last_std=last_std * unit, data_std=unit)
+        return cls(denoiser, first_std=first_std * unit, last_std=last_std * unit, data_variance=unit**2)
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
-        """Do nothing: there are no closed-form parts."""
+        """Measure MSE(c) at the knots over the examples `x`, and one corruption of each.
+
+        Raises:
+            DivergenceError: if the denoiser's outputs are not finite.
+        """
+        mse = measure_errors(self.denoise, x, self.knot_std, generator=generator).mean(1)
+        if not mse.isfinite().all():
+            raise DivergenceError(f"mean squared errors {mse.tolist()} of the pilot")
+        self.log_mse.copy_(mse.log())
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
         """Compute the weighted squared error at one random level per example, averaged over the batch."""
         low, high = self.log_ends
-        uniform = torch.rand(len(x), 1, generator=generator, dtype=x.dtype, device=x.device)
-        c = (low + (high - low) * uniform).exp()
-        noisy = x + c * standard_normal(x, *x.shape, generator=generator)
-        return weighted_squared_norm(x - self.denoise(noisy), inverse_linear_error(c[:, 0], self.data_std) / 2).mean()
+        share = torch.rand(len(x), generator=generator, dtype=x.dtype, device=x.device)
+        c = (low + (high - low) * share).exp()
+        noisy = x + c[:, None] * standard_normal(x, *x.shape, generator=generator)
+        return weighted_squared_norm(x - self.denoise(noisy), 0.5 * torch.exp(-self.log_mse_at(share))).mean()
+
+    def log_mse_at(self, share: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+        """Return log MSE(c), where c lies at these shares in [0, 1] of the way between the ends in log c."""
+        position = share.double() * (N_KNOTS - 1)
+        below = position.floor().clamp(max=N_KNOTS - 2).long()
+        return torch.lerp(self.log_mse[below], self.log_mse[below + 1], position - below)
 
     def denoise(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
         """Return r(x)."""
         return self.denoiser(x, torch.ones(len(x), dtype=torch.long, device=x.device))
-
-
-def inverse_linear_error(corruption_std: Float[Tensor, "n"], data_std: float) -> Float[Tensor, "n"]:
-    """Return 1 / c^2 + 1 / s^2: one over the mean squared error of the best linear denoiser of N(., s^2) at level c."""
-    return 1.0 / corruption_std.double().square() + 1.0 / data_std**2

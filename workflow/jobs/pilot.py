@@ -20,7 +20,7 @@ from cdae.training import fit
 from workflow.grid.record import FAILED, NOT_RUN, OK
 from workflow.jobs.process import is_out_of_memory, reason, use_one_thread_deterministically
 
-N_EXAMPLES = 10_000  # at most, of either split, that errors are measured on
+N_EXAMPLES = 5_000  # at most, of either split, that errors are measured on
 
 
 def run(config: dict[str, Any], hashes: dict[str, str], data: Path, errors: Path, record: Path) -> None:
