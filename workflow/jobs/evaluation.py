@@ -60,8 +60,13 @@ def run(
         evaluation.fail_all(trained["status"], trained["reason"])
     write_npz(values, evaluation.values)
     write_npz(shown, evaluation.pictures)
+    write_record(record, evaluation.record(**_of_training(trained), **hashes).to_json())
+
+
+def _of_training(trained: dict[str, Any]) -> dict[str, Any]:
+    """What the tables need to know of a training, from its record."""
     n_updates = trained.get("n_updates", [None])[-1]
-    write_record(record, evaluation.record(n_updates=n_updates, notes=trained["notes"], **hashes).to_json())
+    return {"n_updates": n_updates, "notes": trained["notes"], "predicted_nats": trained.get("predicted_nats", {})}
 
 
 def run_at_snapshots(
