@@ -10,6 +10,7 @@ if not workflow.overwrite_configfiles:  # a configuration is complete in itself:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/pilot.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/certify.smk"

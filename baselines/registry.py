@@ -5,7 +5,9 @@ how it is trained, if at all (`Trainable`, `Fitted`), and which estimators run o
 colon is the import path of a user's own model, which `OWN_MODEL` makes such a class of.
 """
 
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 MODELS = {
     "cdae": "cdae.model:CDAE",
@@ -19,6 +21,8 @@ MODELS = {
     "control-training-samples": "baselines.controls:TrainingSamplesControl",
 }
 OWN_MODEL = "baselines.own:own_model"
+# The schedules whose levels are chosen on a pilot's errors: name -> "module:function", which only their cells import.
+PILOTED = {"optimal": "cdae.optimal_schedule:choose"}
 
 
 def target_of(kind: str) -> str:
@@ -28,6 +32,18 @@ def target_of(kind: str) -> str:
         KeyError: for an unknown kind; the configuration's schema refuses it earlier.
     """
     return OWN_MODEL if ":" in kind else MODELS[kind]
+
+
+def piloted(options: dict[str, Any]) -> str | None:
+    """The "module:name" that chooses the levels of a model from a pilot, by the model's options; None for others."""
+    schedule = options.get("schedule")
+    return PILOTED.get(schedule) if isinstance(schedule, str) else None
+
+
+def chooser(target: str) -> Callable[..., Any]:
+    """Import and return what a value of `PILOTED` names."""
+    module, name = target.split(":")
+    return getattr(import_module(module), name)
 
 
 def model_class(kind: str) -> type:

@@ -7,6 +7,7 @@ Not here: anything with parameters to learn.
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -85,6 +86,23 @@ def per_level(values: Float[Tensor, "k"], like: Tensor) -> Tensor:
 
 
 SCHEDULES = {"geometric": NoiseSchedule.geometric, "linear": NoiseSchedule.linear}
+
+
+def from_options(options: dict[str, Any], pooled_std: float) -> NoiseSchedule:
+    """Return the schedule of configuration options, in which levels are in units of the data's pooled_std.
+
+    Args:
+        options: `schedule` is a name of `SCHEDULES`, with `n_levels`, `first_std` and `last_std`, or a list of levels.
+
+    Raises:
+        ValueError: for another name, such as that of a schedule that is still to be chosen; and as `NoiseSchedule`.
+    """
+    named = options["schedule"]
+    if isinstance(named, list):
+        return NoiseSchedule((0.0, *(std * pooled_std for std in named)))
+    if named not in SCHEDULES:
+        raise ValueError(f"schedule: got {named!r}, expected {', '.join(SCHEDULES)}, or levels; choose these first")
+    return SCHEDULES[named](options["n_levels"], options["first_std"] * pooled_std, options["last_std"] * pooled_std)
 
 
 def corrupt(

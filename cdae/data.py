@@ -152,9 +152,18 @@ class TrainingSet:
 
 def load_training_set(path: str | Path) -> TrainingSet:
     """The training split of a prepared file; nothing else in it is read."""
-    arrays = read_npz(path, "train", "n_intensity_levels", "unit_interval", "image_shape")
+    return _load_split(path, "train")
+
+
+def load_validation_set(path: str | Path) -> TrainingSet:
+    """The validation split of a prepared file, in the form of a training set; nothing else in it is read."""
+    return _load_split(path, "validation")
+
+
+def _load_split(path: str | Path, split: str) -> TrainingSet:
+    arrays = read_npz(path, split, "n_intensity_levels", "unit_interval", "image_shape")
     return TrainingSet(
-        torch.from_numpy(arrays["train"]),
+        torch.from_numpy(arrays[split]),
         int(arrays["n_intensity_levels"]) or None,
         bool(arrays["unit_interval"]),
         tuple(arrays["image_shape"].tolist()) or None,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cdae import ancestral, bound, objective
 from cdae.computing.chunks import EXAMPLES, examples_at_once
-from cdae.corruption import SCHEDULES, NoiseSchedule, corrupt
+from cdae.corruption import NoiseSchedule, corrupt, from_options
 from cdae.data import TrainingSet
 from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, UnsharedDenoiser, mlp
 from cdae.density_predictor import DensityPredictor, Standardized
@@ -107,12 +107,10 @@ class CDAE(nn.Module):
     def build(cls, options: dict[str, Any], training_set: TrainingSet, *, generator: torch.Generator) -> "CDAE":
         """Build an untrained model from configuration options.
 
-        The ends of the schedule, first_std and last_std, are in units of the data's pooled standard deviation.
+        The levels of the schedule are in units of the data's pooled standard deviation (`corruption.from_options`).
         """
         data = training_set.summary()
-        make_schedule = SCHEDULES[options["schedule"]]
-        ends = (options["first_std"] * data.pooled_std, options["last_std"] * data.pooled_std)
-        schedule = make_schedule(options["n_levels"], *ends)
+        schedule = from_options(options, data.pooled_std)
         dim, k, hidden_sizes = len(data.mean), schedule.n_levels, options["hidden_sizes"]
         scale = DataScale(data.mean, data.pooled_std, unit_interval=data.unit_interval)
         denoiser: nn.Module

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdae.corruption import SCHEDULES, NoiseSchedule, corrupt
+from cdae.corruption import SCHEDULES, NoiseSchedule, corrupt, from_options
 from tests.helpers import assert_moments, seeded
 
 
@@ -65,3 +65,19 @@ def test_corrupt_keeps_the_dtype_and_follows_its_generator():
     assert noisy.dtype == torch.float32
     assert torch.equal(noisy, corrupt(x, c, generator=seeded(1)))
     assert not torch.equal(noisy, corrupt(x, c, generator=seeded(2)))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_options_are_in_units_of_the_data(name):
+    options = {"schedule": name, "n_levels": 3, "first_std": 0.25, "last_std": 4.0}
+    found = from_options(options, 0.5).corruption_std
+    np.testing.assert_allclose(found, SCHEDULES[name](3, 0.125, 2.0).corruption_std)
+
+
+def test_a_list_of_levels_is_taken_as_it_is_in_units_of_the_data():
+    assert from_options({"schedule": [0.5, 3.0]}, 0.5).corruption_std == (0.0, 0.25, 1.5)
+
+
+def test_levels_that_are_still_to_be_chosen_are_refused():
+    with pytest.raises(ValueError, match="schedule: got 'optimal', expected geometric, linear, or levels"):
+        from_options({"schedule": "optimal"}, 1.0)

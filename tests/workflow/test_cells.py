@@ -9,11 +9,11 @@ from workflow.grid import cells as grid
 from workflow.grid.provenance import Provenance
 
 
-def test_default_grid_has_its_81_trained_cells():
+def test_default_grid_has_its_87_trained_cells():
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     cells = grid.cells(config)
     trained = [cell for cell in cells if not cell.kind.startswith("control")]
-    assert len(trained) == 81
+    assert len(trained) == 87
     assert len({(cell.dataset, cell.model, cell.seed) for cell in cells}) == len(cells)
 
 
@@ -84,6 +84,27 @@ def test_models_may_name_their_data_sets_and_data_sets_the_replicates_that_run_o
     assert Provenance(without).of_training(cell) == Provenance(config).of_training(cell)
 
 
+def test_cells_whose_levels_a_pilot_chooses_depend_on_it_and_no_others(config):
+    cells = {cell.model: cell for cell in grid.cells(config) if cell.dataset == "digits"}
+    changed = change(config, "pilot.n_grid", 13)
+    for job in (Provenance.of_training, Provenance.of_evaluation, Provenance.of_snapshots, Provenance.of_certification):
+        moved = {
+            name for name, cell in cells.items() if job(Provenance(config), cell) != job(Provenance(changed), cell)
+        }
+        assert moved == {"cdae-optimal-k2"}
+    assert Provenance(config).of_pilot("digits") != Provenance(changed).of_pilot("digits")
+    assert grid.pilots(config) == ["digits", "mixture_2d"]
+    assert grid.pilots(change(config, "models.cdae-optimal.schedule", [0.3, 1.2])) == []
+
+
+def test_the_pilot_does_not_depend_on_the_models_that_it_chooses_levels_for(config):
+    for path, value in [("models.cdae-optimal.n_levels", [3]), ("models.cdae-optimal.last_std", 2.0), ("seeds", [1])]:
+        changed = change(config, path, value)
+        assert Provenance(config).of_pilot("digits") == Provenance(changed).of_pilot("digits")
+    other = change(config, "base_seed", 2)
+    assert Provenance(config).of_pilot("digits") != Provenance(other).of_pilot("digits")
+
+
 def test_only_loaders_of_downloaded_files_are_told_where_to_look(config):
     config |= {"data_root": "somewhere", "datasets": {**config["datasets"], "mine": {"loader": "mnist"}}}
     assert grid.dataset_options(config, "digits") == {}
@@ -92,7 +113,14 @@ def test_only_loaders_of_downloaded_files_are_told_where_to_look(config):
 
 def test_snapshots_are_those_of_the_cells_model(config):
     found = {cell.model: grid.snapshots(config, cell) for cell in grid.cells(config)}
-    assert found == {"cdae-k1": [10], "cdae-k3": [10], "dae-walkback": [], "vae": [], "gaussian": []}
+    assert found == {
+        "cdae-k1": [10],
+        "cdae-k3": [10],
+        "cdae-optimal-k2": [10],
+        "dae-walkback": [],
+        "vae": [],
+        "gaussian": [],
+    }
 
 
 def test_a_cells_path_names_its_data_set_its_model_and_its_seed(config):

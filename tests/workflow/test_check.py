@@ -50,6 +50,24 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("device", "gpu", ["device", "got 'gpu', expected one of 'auto', 'cpu', 'cuda'"]),
         ("estimators.lower_bond", {}, ["unknown key 'lower_bond'", "did you mean 'lower_bound'"]),
         ("models.cdae.n_levels", [0], ["models.cdae.n_levels.0", "got 0, expected at least 1"]),
+        ("models.cdae.schedule", "optimum", ["models.cdae.schedule", "'optimum'", "did you mean 'optimal'"]),
+        ("models.cdae.schedule", 3, ["models.cdae.schedule", "got 3, expected text or a list"]),
+        ("models.cdae.schedule", "optimal", ["models.cdae.first_std", "schedule: optimal", "remove it"]),
+        ("models.cdae.schedule", [0.3, 1.2], ["models.cdae.first_std", "a list of levels", "remove it"]),
+        ("models.cdae-optimal.schedule", "linear", ["models.cdae-optimal", "missing key 'first_std' with schedule"]),
+        ("models.cdae-optimal.schedule", [1.2, 0.3], ["models.cdae-optimal.schedule", "[1.2, 0.3]", "increase"]),
+        ("models.cdae-optimal.schedule", [0.3, 0.3], ["models.cdae-optimal.schedule", "[0.3, 0.3]", "increase"]),
+        ("models.cdae-optimal.schedule", [-0.3, 1.2], ["models.cdae-optimal.schedule.0", "above 0"]),
+        ("models.cdae-optimal.schedule", [], ["models.cdae-optimal.schedule", "at least 1 entries"]),
+        ("models.cdae-optimal.schedule", [0.3], ["models.cdae-optimal.n_levels", "got [2], expected [1]"]),
+        ("models.cdae-optimal.n_levels", [13], ["models.cdae-optimal.n_levels", "got 13", "pilot.n_grid = 12"]),
+        ("models.cdae-optimal.last_std", 5.0, ["models.cdae-optimal.last_std", "got 5.0, expected 0.1 to 4.0"]),
+        ("models.cdae-optimal.first_std", 0.5, ["models.cdae-optimal.first_std", "schedule: optimal", "remove it"]),
+        ("pilot", None, ["models.cdae-optimal.schedule", "'optimal'", "add the key 'pilot'"]),
+        ("pilot.last_std", 0.1, ["pilot.last_std", "got 0.1", "levels must increase"]),
+        ("pilot.n_grid", 1, ["pilot.n_grid", "got 1, expected at least 2"]),
+        ("pilot.n_grids", 9, ["pilot", "'n_grids'", "did you mean 'n_grid'"]),
+        ("pilot.training.snapshots", [5], ["pilot.training.snapshots", "remove it"]),
         ("models.cdae.last_std", 0.1, ["models.cdae.last_std", "got 0.1", "levels must increase"]),
         ("models.cdae.first_std", -0.5, ["models.cdae.first_std", "-0.5"]),
         ("models.dae-walkback.corruption_std", -1.0, ["models.dae-walkback.corruption_std", "-1.0"]),
@@ -109,6 +127,14 @@ def test_a_key_that_is_no_text_is_refused_at_any_level(config, key):
     for changed in ({**config, key: 1}, change(config, "models", {**config["models"], key: {"kind": "vae"}})):
         with pytest.raises(ValueError, match=f"got the key {key}, expected text"):
             checked(changed)
+
+
+def test_schedules_that_are_chosen_or_given_are_accepted(config):
+    for path, value in [("last_std", 4.0), ("last_std", 0.1), ("schedule", [0.3, 1.2]), ("n_levels", [1, 12])]:
+        checked(change(config, f"models.cdae-optimal.{path}", value))
+    without = change(config, "models.cdae-optimal", None)
+    checked(change(without, "pilot", None))
+    checked(without)
 
 
 def test_whole_floats_become_integers_and_other_floats_stay(config):

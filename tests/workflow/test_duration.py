@@ -30,6 +30,15 @@ def test_what_is_committed_is_the_probe_and_a_row_per_job(committed):
     ]
 
 
+def test_the_job_of_a_data_set_has_neither_model_nor_seed(tmp_path, committed):
+    file = tmp_path / "benchmarks/pilot/mnist.tsv"
+    file.parent.mkdir()
+    file.write_text("s\tmax_rss\tcpu_time\n999\t256.5\t1200\n")
+    duration.write(tmp_path / "seconds.csv", tmp_path / "benchmarks")
+    assert "pilot,mnist,,,1200,256.5" in committed.read_text().splitlines()
+    assert duration.message([("pilot", "mnist", "", "")], committed, 1).endswith("about 20 minutes on 1 cores")
+
+
 def test_seconds_are_scaled_and_shared_but_a_job_is_not_split(committed):
     assert duration.message(JOBS, committed, 1).endswith("about 6 minutes on 1 cores")
     assert duration.message(JOBS, committed, 2).endswith("about 5 minutes on 2 cores")

@@ -51,7 +51,9 @@ class Run:
 
     def outcome(self, cell, *, failed):
         """Records and arrays of one cell, as its jobs make them."""
-        evaluation = Evaluation(CellJob(grid.evaluation_config(self.config, cell)), self.data)
+        cell_job = CellJob(grid.evaluation_config(self.config, cell))
+        chosen = [0.3, 1.2] if grid.needs_pilot(self.config, cell) else None
+        evaluation = Evaluation(cell_job.with_levels(chosen), self.data)
         weights, kept = self.folder / "weights.safetensors", {}
         if failed:
             evaluation.fail_all(FAILED, REASON)
@@ -61,7 +63,7 @@ class Run:
             evaluation.run(weights)
         found = {"evaluation": (evaluation.record(), evaluation.values, evaluation.pictures)}
         if grid.certified(self.config, cell):
-            job = CellJob(grid.certification_config(self.config, cell))
+            job = CellJob(grid.certification_config(self.config, cell)).with_levels(chosen)
             certification = Certification(job, self.data, Parts(self.folder / "parts", str(failed) + cell.model))
             certification.fail_all(FAILED, REASON) if failed else certification.run(weights)
             found["certification"] = (certification.record(), certification.values)
@@ -189,8 +191,9 @@ def test_snapshots_that_need_too_much_memory_are_not_run(run, tmp_path, monkeypa
     cell = next(cell for cell in run.cells if cell.kind == "cdae")
     monkeypatch.setattr("workflow.jobs.evaluation.at_snapshots", out_of_memory)
     record = tmp_path / "snapshots.json"
-    config = grid.evaluation_config(run.config, cell)
-    evaluation.run_at_snapshots(config, {"code_sha256": "a"}, run.data, tmp_path / "none", record)
+    config, trained = grid.evaluation_config(run.config, cell), tmp_path / "training.json"
+    write_record(trained, {})
+    evaluation.run_at_snapshots(config, {"code_sha256": "a"}, run.data, tmp_path / "none", trained, record)
     assert read_record(record)["status"] == NOT_RUN and read_snapshots(record) == []
     assert stale({str(record): {"code_sha256": "a"}}) == [str(record)]
 

@@ -69,7 +69,7 @@ class Project:
         """What a run would do now: the messages of its train and evaluate jobs, sorted."""
         lines = self.run("-n", config=config).stdout.splitlines()
         messages = [line.split(": ", 1)[-1].strip() for line in lines]
-        return sorted({m for m in messages if m.startswith(("train ", "evaluate ", "certify ")) and " on " in m})
+        return sorted({m for m in messages if m.startswith(("train ", "evaluate ", "certify ", "fly ")) and " o" in m})
 
     def write_config(self, name, change):
         """A configuration of its own: the smoke grid, changed, with its own results_dir."""
@@ -145,21 +145,39 @@ def test_the_bounds_are_known_on_the_way_through_training(finished):
     long = read_csv(tables / "log_likelihood.csv")
     keys = ["dataset", "model", "n_levels", "seed", "estimator"]
     ends = curve[curve["n_updates"] == 20].merge(long, on=keys, suffixes=("", "_long"))
-    assert len(ends) == 8 and (ends["mean_nats"] == ends["mean_nats_long"]).all()
+    assert len(ends) == 12 and (ends["mean_nats"] == ends["mean_nats_long"]).all()
     levels = read_csv(tables / "levels.csv")
-    assert len(levels) == 2 * 2 * (1 + 3) and sorted(levels["n_updates"].unique()) == [10, 20]
+    assert len(levels) == 2 * 2 * (1 + 3 + 2) and sorted(levels["n_updates"].unique()) == [10, 20]
     assert (levels[["mse_train", "mse_test"]] > 0).all(axis=None)
+
+
+def test_levels_that_a_pilot_chose_are_those_of_the_model_and_its_promise_stands_beside_the_bound(finished):
+    results = finished.folder / "results/smoke"
+    promised = read_csv(results / "tables/predicted_bounds.csv")
+    assert promised["model"].tolist() == ["cdae-optimal"] * 2 and promised.notna().all(axis=None)
+    levels = read_csv(results / "tables/levels.csv").query("model == 'cdae-optimal' and n_updates == 20")
+    for dataset in ("digits", "mixture_2d"):
+        record = json.loads((results / f"models/{dataset}/cdae-optimal-k2/0/training.json").read_text())
+        grid = np.geomspace(0.1, 4.0, 12)
+        for level in record["relative_std"]:
+            assert np.abs(grid / level - 1.0).min() < 1e-9
+        std = levels.loc[levels["dataset"] == dataset, "corruption_std"].to_numpy()
+        np.testing.assert_allclose(std[1] / std[0], record["relative_std"][1] / record["relative_std"][0])
+        known = promised[promised["dataset"] == dataset].iloc[0]
+        assert known["predicted_train_nats"] == pytest.approx(record["predicted_nats"]["train"])
+    assert not (results / "models/digits/cdae-k3/0/training.json").read_text().count("relative_std")
 
 
 def test_certificates_stand_beside_the_bound(finished):
     tables = finished.folder / "results/smoke/tables"
     table = read_csv(tables / "certificates.csv")
-    assert (table["status"] == "ok").all() and len(table) == 2 * (2 * 8 + 3)
+    assert (table["status"] == "ok").all() and len(table) == 2 * (3 * 8 + 3)
     assert (table.loc[table["estimator"] != "importance_weighted", "n_points"].isin([10, 12])).all()
     annealed = table[table["estimator"] == "annealed"]
     assert annealed.set_index(["dataset", "model", annealed["n_levels"].fillna(0)])["n_distributions"].to_dict() == {
         (d, m, k): 6 if k == 3 else 5
-        for d in ("digits", "mixture_2d") for m, k in (("cdae", 1), ("cdae", 3), ("vae", 0))
+        for d in ("digits", "mixture_2d")
+        for m, k in (("cdae", 1), ("cdae", 3), ("cdae-optimal", 2), ("vae", 0))
     }  # fmt: skip
     assert (table.loc[table["model"] == "cdae", "gap_nats"].groupby(table["n_levels"]).size() == 16).all()
     known = table[table["dataset"] == "mixture_2d"]
@@ -172,7 +190,9 @@ def test_certificates_stand_beside_the_bound(finished):
 def test_every_model_with_a_bound_or_a_density_has_its_gap_between_training_and_test(finished):
     tables = finished.folder / "results/smoke/tables"
     gaps, long = read_csv(tables / "train_test_gap.csv"), read_csv(tables / "log_likelihood.csv")
-    assert set(gaps["model"]) == {"cdae", "cdae-markov", "vae", "gaussian"} and len(gaps) == 2 * (2 * 2 + 2)
+    assert set(gaps["model"]) == {
+        *("cdae", "cdae-markov", "cdae-optimal", "cdae-optimal-markov", "vae", "gaussian")
+    } and len(gaps) == 2 * (3 * 2 + 2)
     assert (gaps["n_train_points"] == 1000).all() and (gaps["gap_standard_error_nats"] > 0).all()
     both = gaps.merge(long, on=["dataset", "model", "n_levels", "seed", "estimator"])
     assert len(both) == len(gaps) and (both["test_nats"] == both["mean_nats"]).all()
@@ -180,7 +200,7 @@ def test_every_model_with_a_bound_or_a_density_has_its_gap_between_training_and_
 
 
 def test_the_time_is_told_before_a_run(finished):
-    assert "30 jobs of training and evaluation to run; no committed run tells how long" in finished.output
+    assert "42 jobs of training and evaluation to run; no committed run tells how long" in finished.output
 
 
 def test_a_finished_grid_runs_nothing_and_changes_nothing(finished):
@@ -225,7 +245,7 @@ def test_edited_code_and_an_edited_configuration_plan_the_cells_that_depend_on_t
         for file, text in before.items():
             file.write_text(text)
     jobs = [("train", "dae-walkback"), ("evaluate", "dae-walkback"), ("train", "gaussian"), ("evaluate", "gaussian")]
-    jobs += [("certify", model) for model in ("cdae-k1", "cdae-k3", "vae")]
+    jobs += [("certify", model) for model in ("cdae-k1", "cdae-k3", "cdae-optimal-k2", "vae")]
     assert planned == sorted(f"{job} {model} on {d}, seed 0" for job, model in jobs for d in ("digits", "mixture_2d"))
 
 

@@ -134,8 +134,30 @@ def test_no_table_is_made_of_stale_records(config):
 
 def test_every_cell_and_stage_has_a_record(config):
     wanted = Provenance(config).of_everything()
-    n_cells, n_cascades, n_certified = len(cells(config)), 4, 6
-    assert len(wanted) == 2 + 2 * n_cells + n_cascades + n_certified + 1 + 2
+    n_cells, n_cascades, n_certified, n_pilots = len(cells(config)), 6, 8, 2
+    assert len(wanted) == 2 + n_pilots + 2 * n_cells + n_cascades + n_certified + 1 + 2
+
+
+@pytest.mark.parametrize(
+    ("module", "stages"),
+    [
+        ("cdae.pilot", {"pilot", "models", "estimates", "snapshots", "certificates"}),
+        ("cdae.optimal_schedule", {"models", "estimates", "snapshots", "certificates"}),
+        ("cdae.schedules", {"models", "estimates", "snapshots", "certificates"}),
+    ],
+)
+def test_code_that_chooses_levels_counts_in_the_cells_whose_levels_it_chooses(config, monkeypatch, module, stages):
+    finished(config)
+    real = code_hash._source
+    monkeypatch.setattr(code_hash, "_source", lambda name: real(name) + (b"#" if name == module else b""))
+    code_hash.code_sha256.cache_clear()
+    try:
+        found = names_of(stale(Provenance(config).of_everything()), config)
+    finally:
+        code_hash.code_sha256.cache_clear()
+    parts = [name.split("/") for name in found if "provenance" not in name]
+    assert {part[0] for part in parts} == stages
+    assert {part[2] for part in parts if part[0] != "pilot"} == {"cdae-optimal-k2"}
 
 
 MODEL = "class Mine:\n    def log_prob(self, x): ...\n"
@@ -151,7 +173,7 @@ def after_changes(config, *changes):
         after = Provenance(config).of_everything()
         changed = [Path(name) for name in before if before[name] != after[name] and "provenance" not in name]
         parts = [path.relative_to(config["results_dir"]).parts for path in changed]
-        found.append({part[1].removesuffix(".json") if part[0] == "data" else part[2] for part in parts})
+        found.append({part[1].removesuffix(".json") if part[0] in ("data", "pilot") else part[2] for part in parts})
         before = after
     return found
 

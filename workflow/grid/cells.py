@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baselines.own_methods import OWN
+from baselines.registry import piloted
 from cdae.datasets.registry import AVAILABILITY
 from cdae.import_path import is_import_path
 from workflow.grid.methods import kind_offers
@@ -67,14 +68,34 @@ def training_config(config: Options, cell: Cell) -> Options:
         model["n_levels"] = cell.n_levels
     if is_import_path(cell.kind):  # tables name the sort of model before the first hyphen, and all of these are one
         model["kind"] = f"{OWN}{cell.kind}"
-    return {
+    found = {
         "base_seed": config["base_seed"],
         "dataset": cell.dataset,
         "model": cell.model,
         "family": cell.family,
         "seed": cell.seed,
         "options": model,
-    } | ({"device": config["device"]} if "device" in config else {})
+    } | _device(config)
+    return {**found, "pilot": config["pilot"]} if needs_pilot(config, cell) else found
+
+
+def needs_pilot(config: Options, cell: Cell) -> bool:
+    """Whether a cell's levels are chosen on the errors of its data set's pilot."""
+    return piloted(config["models"][cell.family]) is not None
+
+
+def pilots(config: Options) -> list[str]:
+    """The data sets that have a pilot: all of them if a model needs one, and else none."""
+    return list(dict.fromkeys(cell.dataset for cell in cells(config) if needs_pilot(config, cell)))
+
+
+def pilot_config(config: Options, dataset: str) -> Options:
+    """Everything that the pilot of a data set depends on."""
+    return {"base_seed": config["base_seed"], "dataset": dataset, "pilot": config["pilot"]} | _device(config)
+
+
+def _device(config: Options) -> Options:
+    return {"device": config["device"]} if "device" in config else {}
 
 
 def snapshots(config: Options, cell: Cell) -> list[int]:

@@ -14,6 +14,7 @@ from cdae.datasets.registry import LOADERS, check_available
 from cdae.import_path import is_import_path
 from workflow.grid.cells import Options, cells, certified
 from workflow.grid.check_own import check_own_loader, check_own_model
+from workflow.grid.check_schedule import check_pilot, check_schedule
 from workflow.grid.code_hash import ROOT
 from workflow.grid.refusal import check_against, check_known
 from workflow.grid.schema import Schema, definition_of_kind, schema
@@ -52,7 +53,11 @@ def checked(config: Options) -> Options:
     config = _with_homes({**config, "models": models})
     for name, options in config["datasets"].items():
         _check_dataset(f"datasets.{name}", options, config.get("data_root"))
+    if "pilot" in config:
+        check_pilot(config["pilot"])
     for name, options in config["models"].items():
+        if options["kind"] == "cdae":
+            check_schedule(f"models.{name}", options, config.get("pilot"))
         _check_model(f"models.{name}", options)
         for dataset in options.get("datasets", []):
             check_known(f"models.{name}.datasets", dataset, config["datasets"])
@@ -157,11 +162,6 @@ def _check_folder(where: str, path: str) -> None:
 
 
 def _check_model(where: str, options: Options) -> None:
-    if options["kind"] == "cdae" and not options["first_std"] < options["last_std"]:
-        raise ValueError(
-            f"{where}.last_std: got {options['last_std']}, expected more than first_std = {options['first_std']}: "
-            "levels must increase"
-        )
     if options["kind"] == "samples":
         _check_file(f"{where}.path", options["path"])
     if is_import_path(options["kind"]):

@@ -8,7 +8,7 @@ from cdae.computing.files import written_whole
 from workflow.grid.machine import probe_seconds
 
 COLUMNS = ["job", "dataset", "model", "seed", "cpu_seconds", "peak_megabytes"]
-Job = tuple[str, str, str, str]  # rule, data set, model, seed
+Job = tuple[str, str, str, str]  # rule, data set, model, seed; of the job of a data set the last two are empty
 PROBE: Job = ("probe", "", "", "")
 
 
@@ -20,8 +20,8 @@ def write(path: Path, benchmarks: Path) -> None:
         rows.writerow([*PROBE, f"{probe_seconds():.4f}", ""])
         for benchmark in sorted(benchmarks.rglob("*.tsv")):
             measured = next(csv.DictReader(benchmark.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
-            job, dataset, model = benchmark.relative_to(benchmarks).parts[:3]
-            rows.writerow([job, dataset, model, benchmark.stem, measured["cpu_time"], measured["max_rss"]])
+            job = (*benchmark.relative_to(benchmarks).with_suffix("").parts, "", "")[:4]
+            rows.writerow([*job, measured["cpu_time"], measured["max_rss"]])
 
 
 def message(jobs: Iterable[Job], committed: Path, n_cores: int) -> str:

@@ -11,6 +11,7 @@ TABLES = (
     "published.md",
     "bound_terms.csv",
     "levels.csv",
+    "predicted_bounds.csv",
     "train_test_gap.csv",
     "certificates.csv",
     "certificates.md",

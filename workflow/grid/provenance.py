@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.own_methods import target_of as own_target_of
-from baselines.registry import target_of
+from baselines.registry import piloted, target_of
 from cdae.computing.files import DamagedFileError, read_record
 from cdae.datasets.registry import target_of as loader_target_of
 from cdae.import_path import ImportPath, is_import_path
@@ -34,6 +34,9 @@ class Records:
 
     def data(self, dataset: str) -> str:
         return f"{self.folder}/data/{dataset}.json"
+
+    def pilot(self, dataset: str) -> str:
+        return f"{self.folder}/pilot/{dataset}.json"
 
     def training(self, cell: Cell) -> str:
         return cell.path(f"{self.folder}/models", "/training.json")
@@ -66,6 +69,11 @@ class Provenance:
         own = own_code(ImportPath.parse(name)) if is_import_path(name) else NO_CODE
         code = [_code("prepare_data", loader_target_of(name), *own.ours), *own.contents]
         return _hashes([self._data_options(dataset)], code)
+
+    def of_pilot(self, dataset: str) -> Hashes:
+        """The pilot of a data set: its settings, the data, and the code of both."""
+        config = [grid.pilot_config(self.config, dataset), self._data_options(dataset)]
+        return _hashes(config, [self.of_data(dataset)["code_sha256"], _code("pilot")])
 
     def of_training(self, cell: Cell) -> Hashes:
         return self._of_cell(cell, "train", grid.training_config(self.config, cell))
@@ -104,6 +112,7 @@ class Provenance:
         at, names = Records(self.config["results_dir"]), list(self.config["datasets"])
         return {
             **{at.data(name): self.of_data(name) for name in names},
+            **{at.pilot(name): self.of_pilot(name) for name in grid.pilots(self.config)},
             **{at.training(cell): self.of_training(cell) for cell in grid.cells(self.config)},
             **self.of_records(),
             at.tables(): self.of_tables(),
@@ -117,6 +126,8 @@ class Provenance:
         data, options = self.of_data(cell.dataset), job_config["options"]
         contents = contents_sha256(options.get("path", options.get("weights")))
         code = [data["code_sha256"], _code("train", *targets), _code(script, *targets), *own.contents]
+        if (chooser := piloted(options)) is not None:
+            code += [self.of_pilot(cell.dataset)["code_sha256"], _code("train", chooser)]
         return _hashes([job_config, self._data_options(cell.dataset), contents], code)
 
     def _data_options(self, dataset: str) -> Options:

@@ -50,7 +50,7 @@ def _explain(error: ValidationError) -> str:
 
 
 EXPECTATIONS: dict[str, Callable[[Any], str]] = {
-    "type": lambda name: TYPES[name],
+    "type": lambda names: " or ".join(TYPES[name] for name in ([names] if isinstance(names, str) else names)),
     "enum": lambda values: "one of " + ", ".join(map(repr, values)),
     "const": lambda value: repr(value),
     "minimum": lambda low: f"at least {low}",

@@ -45,6 +45,7 @@ def tables() -> str:
         _table("Top level", whole, depth=1),
         _table("Keys of a data set", definitions["dataset"]),
         _table("Keys of `estimators`", whole["properties"]["estimators"]),
+        _table("Keys of `pilot`", whole["properties"]["pilot"], depth=1),
         _table("Keys of `certify`", whole["properties"]["certify"]),
         _table("Keys of `training`", definitions["training"]),
         _table("Keys of `kind: my_module:MyModel`, your own model", definitions["own_model"], depth=1),
@@ -83,6 +84,8 @@ def _values(key: Schema) -> str:
     """What a value may be, in a few words."""
     if "enum" in key:
         return ", ".join(f"`{value}`" for value in key["enum"])
+    if isinstance(key.get("type"), list):
+        return " or ".join(_values({**key, "type": name}) for name in key["type"])
     if key.get("type") == "array":
         return "list of " + _values(_resolved(key["items"])).replace("whole number", "whole numbers")
     low, high = key.get("minimum"), key.get("maximum")

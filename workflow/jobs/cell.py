@@ -1,6 +1,6 @@
 """What the jobs of one cell share: its configuration, device and untrained model, and random numbers by purpose."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -45,6 +45,16 @@ class CellJob:
         """The cell's name in tables; all kinds of controls are one there."""
         c, kind = self.config, self.options["kind"].split("-")[0]
         return Identity(c["dataset"], c["family"], kind, self.options.get("n_levels"), c["seed"])
+
+    def with_levels(self, relative_std: list[float] | None) -> "CellJob":
+        """The cell with these levels as its schedule, where they were chosen by a pilot; as it is where none are given.
+
+        Args:
+            relative_std: c_1 .. c_k in units of the data's pooled standard deviation.
+        """
+        if relative_std is None:
+            return self
+        return replace(self, config={**self.config, "options": {**self.options, "schedule": relative_std}})
 
     def generator(self, purpose: str, device: torch.device | None = None) -> torch.Generator:
         """Random numbers of one purpose, on the cell's device or on another."""

@@ -53,8 +53,8 @@ def run(
     use_one_thread_deterministically()
     identity = [json.dumps(config, sort_keys=True), hashes["code_sha256"], weights.read_bytes().hex()]
     parts = Parts(record.with_suffix(".parts"), hashlib.sha256("".join(identity).encode()).hexdigest())
-    certification = Certification(CellJob(config), data, parts)
     trained = read_record(training)
+    certification = Certification(CellJob(config).with_levels(trained.get("relative_std")), data, parts)
     if trained["status"] == OK:
         certification.run_all(weights)
     else:

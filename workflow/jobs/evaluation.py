@@ -53,25 +53,33 @@ def run(
     """
     use_one_thread_deterministically()
     trained = read_record(training)
-    evaluation = Evaluation(CellJob(config), data)
+    evaluation = Evaluation(CellJob(config).with_levels(trained.get("relative_std")), data)
     if trained["status"] == OK:
         evaluation.run_all(weights)
     else:
         evaluation.fail_all(trained["status"], trained["reason"])
     write_npz(values, evaluation.values)
     write_npz(shown, evaluation.pictures)
+    write_record(record, evaluation.record(**_of_training(trained), **hashes).to_json())
+
+
+def _of_training(trained: dict[str, Any]) -> dict[str, Any]:
+    """What the tables need to know of a training, from its record."""
     n_updates = trained.get("n_updates", [None])[-1]
-    write_record(record, evaluation.record(n_updates=n_updates, notes=trained["notes"], **hashes).to_json())
+    return {"n_updates": n_updates, "notes": trained["notes"], "predicted_nats": trained.get("predicted_nats", {})}
 
 
-def run_at_snapshots(config: dict[str, Any], hashes: dict[str, str], data: Path, snapshots: Path, record: Path) -> None:
+def run_at_snapshots(
+    config: dict[str, Any], hashes: dict[str, str], data: Path, snapshots: Path, training: Path, record: Path
+) -> None:
     """Evaluate the states that training kept on its way, and write their records, or why the machine could not.
 
     Random numbers are those of the finished model's evaluation, so differences along the way are paired.
     """
     use_one_thread_deterministically()
+    cell = CellJob(config).with_levels(read_record(training).get("relative_std"))
     try:
-        facts: dict[str, Any] = {"status": OK, "snapshots": at_snapshots(CellJob(config), data, snapshots)}
+        facts: dict[str, Any] = {"status": OK, "snapshots": at_snapshots(cell, data, snapshots)}
     except Exception as error:
         if not is_out_of_memory(error):
             raise

@@ -13,6 +13,7 @@ from cdae.data import load_training_set
 from cdae.interfaces import Fitted, InputWarning, Trainable
 from cdae.training import fit
 from workflow.grid.record import FAILED, NOT_RUN, OK
+from workflow.jobs import schedule
 from workflow.jobs.cell import PROCESSOR, CellJob
 from workflow.jobs.process import is_out_of_memory, noted, reason, use_one_thread_deterministically
 
@@ -20,18 +21,29 @@ Snapshots = dict[int, dict[str, Tensor]]  # number of updates -> the model's sta
 
 
 def run(
-    config: dict[str, Any], hashes: dict[str, str], data: Path, weights: Path, snapshots: Path, record: Path
+    config: dict[str, Any],
+    hashes: dict[str, str],
+    data: Path,
+    weights: Path,
+    snapshots: Path,
+    record: Path,
+    pilot: Path | None = None,
 ) -> None:
     """Train, and write the weights, the snapshots and the record; or record why there is nothing trained.
 
     Args:
         hashes: config_sha256 and code_sha256.
+        pilot: the record of the data set's pilot, for a cell whose levels it chooses.
     """
     use_one_thread_deterministically()
     kept: Snapshots = {}
     with noted(InputWarning) as notes:
         try:
-            model, facts = train(CellJob(config), data, kept)
+            cell, chosen = schedule.resolved(CellJob(config), data, pilot)
+            model, facts = train(cell, data, kept)
+            facts |= chosen
+        except schedule.NoPilotError as error:
+            model, facts = nn.Module(), {"status": error.status, "reason": str(error)}
         except Exception as error:
             if isinstance(error, OSError):
                 raise

@@ -71,8 +71,16 @@ def certification_config(wildcards):
     return grid.canonical(grid.certification_config(CONFIG, cell_of(wildcards)))
 
 
+def pilot_config(wildcards):
+    return grid.canonical(grid.pilot_config(CONFIG, wildcards.dataset))
+
+
 def data_hashes(wildcards):
     return grid.canonical(PROVENANCE.of_data(wildcards.dataset))
+
+
+def pilot_hashes(wildcards):
+    return grid.canonical(PROVENANCE.of_pilot(wildcards.dataset))
 
 
 def training_hashes(wildcards):
@@ -89,6 +97,13 @@ def snapshots_hashes(wildcards):
 
 def certification_hashes(wildcards):
     return grid.canonical(PROVENANCE.of_certification(cell_of(wildcards)))
+
+
+def pilot_of(wildcards):
+    """The record and the errors of the pilot that chooses a cell's levels; nothing for a cell with another schedule."""
+    if not grid.needs_pilot(CONFIG, cell_of(wildcards)):
+        return []
+    return [RECORDS.pilot(wildcards.dataset), f"{RESULTS}/pilot/{wildcards.dataset}.npz"]
 
 
 def with_snapshots():
@@ -150,9 +165,9 @@ def hold_results():
 def opening_message():
     """How long the jobs that are to run will take, from the committed run of a configuration of this name."""
     jobs = [
-        (job.rule.name, job.wildcards.dataset, job.wildcards.model, job.wildcards.seed)
+        (job.rule.name, *(job.wildcards_dict.get(name, "") for name in ("dataset", "model", "seed")))
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("train", "evaluate", "evaluate_snapshots", "certify")
+        if job.rule.name in ("pilot", "train", "evaluate", "evaluate_snapshots", "certify")
     ]
     committed = HOME / "results/reference" / Path(RESULTS).name / "seconds.csv"
     return duration.message(jobs, committed, workflow.cores)

@@ -2,6 +2,7 @@ rule evaluate_snapshots:
     input:
         data=f"{RESULTS}/data/{{dataset}}.npz",
         snapshots=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/snapshots.safetensors",
+        training=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/training.json",
     output:
         f"{RESULTS}/snapshots/{{dataset}}/{{model}}/{{seed}}.json",
     log:
@@ -18,4 +19,4 @@ rule evaluate_snapshots:
         "evaluate snapshots of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python -m workflow.scripts.evaluate_snapshots --config {params.config:q} --hashes {params.hashes:q}"
-        " --data {input.data:q} --snapshots {input.snapshots:q} --record {output:q} > {log:q} 2>&1"
+        " --data {input.data:q} --snapshots {input.snapshots:q} --training {input.training:q} --record {output:q} > {log:q} 2>&1"

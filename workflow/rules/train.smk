@@ -1,6 +1,7 @@
 rule train:
     input:
         data=f"{RESULTS}/data/{{dataset}}.npz",
+        pilot=pilot_of,
     output:
         weights=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/weights.safetensors",
         snapshots=f"{RESULTS}/models/{{dataset}}/{{model}}/{{seed}}/snapshots.safetensors",
@@ -19,4 +20,5 @@ rule train:
         "train {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python -m workflow.scripts.train --config {params.config:q} --hashes {params.hashes:q} --data {input.data:q}"
+        " --pilot {input.pilot:q}"
         " --weights {output.weights:q} --snapshots {output.snapshots:q} --record {output.record:q} > {log:q} 2>&1"

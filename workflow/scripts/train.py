@@ -12,6 +12,7 @@ def main() -> None:
     parser.add_argument("--config", required=True, type=json.loads, help="what training depends on, as JSON")
     parser.add_argument("--hashes", required=True, type=json.loads, help="config_sha256 and code_sha256, as JSON")
     parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--pilot", nargs="*", default=[], type=Path, help="record of a pilot, and its errors")
     parser.add_argument("--weights", required=True, type=Path)
     parser.add_argument("--snapshots", required=True, type=Path)
     parser.add_argument("--record", required=True, type=Path)
@@ -19,7 +20,8 @@ def main() -> None:
     with job():
         from workflow.jobs import training  # here: torch must find the process set up
 
-        training.run(args.config, args.hashes, args.data, args.weights, args.snapshots, args.record)
+        made = args.weights, args.snapshots, args.record
+        training.run(args.config, args.hashes, args.data, *made, pilot=args.pilot[0] if args.pilot else None)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from workflow.tables.identity import write_csv
 from workflow.tables.levels import levels
 from workflow.tables.log_likelihood import log_likelihood, per_example_values
 from workflow.tables.markup import to_latex, to_markdown
+from workflow.tables.predicted_bounds import predicted_bounds
 from workflow.tables.protocol import card
 from workflow.tables.snapshots import snapshots
 from workflow.tables.summary import summarize
@@ -61,6 +62,7 @@ def make(
         "published.md": to_markdown("Published figures", published.NOTE, others),
         "bound_terms.csv": bound_terms(ends),
         "levels.csv": levels([*ends, *on_the_way]),
+        "predicted_bounds.csv": predicted_bounds(ends),
         "train_test_gap.csv": gaps,
         "certificates.csv": certified,
         "certificates.md": to_markdown(
