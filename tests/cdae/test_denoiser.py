@@ -6,8 +6,12 @@ import torch
 from scipy.stats import kstest
 from torch import nn
 
-from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, linear, mlp
-from tests.helpers import seeded
+from cdae import objective
+from cdae.data import TrainingSet
+from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, UnsharedDenoiser, linear, mlp
+from cdae.model import CDAE
+from cdae.training import fit
+from tests.helpers import CDAE_OPTIONS, seeded
 
 MEAN = torch.tensor([1.0, -2.0, 0.5])
 
@@ -75,3 +79,26 @@ def test_scale_travels_with_the_weights():
     state = BlindDenoiser(mlp(3, [], 3, generator=seeded(0)), DataScale(MEAN, 2.0, unit_interval=False)).state_dict()
     np.testing.assert_allclose(state["data_scale.mean"], MEAN)
     assert state["data_scale.std"].item() == 2.0
+
+
+def test_an_unshared_denoiser_has_a_network_of_its_own_for_every_level():
+    networks = [mlp(3, [4], 3, generator=seeded(i)) for i in range(3)]
+    denoiser = UnsharedDenoiser(networks, DataScale(torch.full((3,), 0.2), 0.5, unit_interval=False))
+    x, level = torch.randn(7, 3, generator=seeded(9)), torch.tensor([3, 1, 3, 3, 1, 1, 3])
+    with torch.no_grad():
+        expected = [0.2 + 0.5 * networks[i - 1]((x[n] - 0.2) / 0.5) for n, i in enumerate(level.tolist())]
+        torch.testing.assert_close(denoiser(x, level), torch.stack(expected))
+    gradients = torch.autograd.grad(denoiser(x, level).sum(), list(denoiser.parameters()), materialize_grads=True)
+    sizes = [gradient.abs().sum().item() for gradient in gradients]
+    assert len(sizes) == 12 and all(sizes[:4]) and not any(sizes[4:8]) and all(sizes[8:])  # no example is at level 2
+
+
+def test_training_goes_on_where_a_level_is_never_drawn():
+    values = torch.rand(64, 3, generator=seeded(0))
+    options = CDAE_OPTIONS | {"denoiser": "unshared", "first_std": 0.001, "last_std": 1000.0}
+    model = CDAE.build(options, TrainingSet(values), generator=seeded(1))
+    before = [p.clone() for p in model.denoiser.networks[2].parameters()]
+    settings = {"n_updates": 5, "batch_size": 4, "learning_rate": 0.01, "generator": seeded(2)}
+    fit(model, TrainingSet(values), **settings, progress=lambda line: None)
+    assert objective.level_weights(model.reconstruction_std)[2] < 1e-4
+    assert all(torch.equal(a, b) for a, b in zip(before, model.denoiser.networks[2].parameters(), strict=True))
