@@ -9,6 +9,7 @@ from baselines.own_methods import OWN
 from cdae.datasets.registry import AVAILABILITY
 from cdae.import_path import is_import_path
 from workflow.grid.methods import kind_offers
+from workflow.grid.own_estimators import is_own, own_estimators
 
 Options = dict[str, Any]
 
@@ -90,9 +91,19 @@ def certification_config(config: Options, cell: Cell) -> Options:
     return {**training_config(config, cell), "certify": settings}
 
 
+def snapshots_config(config: Options, cell: Cell) -> Options:
+    """Everything that the evaluation of a cell at its snapshots depends on: no estimator of a user runs there."""
+    ours = {name: settings for name, settings in config["estimators"].items() if not is_own(settings)}
+    return {**training_config(config, cell), "estimators": ours}
+
+
 def evaluation_config(config: Options, cell: Cell) -> Options:
-    """Everything that the evaluation of a cell depends on."""
-    return {**training_config(config, cell), "estimators": config["estimators"]}
+    """Everything that the evaluation of a cell depends on; a user's own estimator where it runs on the model."""
+    found = snapshots_config(config, cell)
+    for name, own in own_estimators(config["estimators"], cell.kind):
+        held = {"is_held_to_exact": own.is_held_to_exact}
+        found["estimators"] = {**found["estimators"], name: {**config["estimators"][name], **held}}
+    return found
 
 
 def canonical(value: Any) -> str:

@@ -14,6 +14,7 @@ from cdae.datasets.registry import LOADERS, check_available
 from cdae.import_path import is_import_path
 from workflow.grid.cells import Options, cells, certified
 from workflow.grid.check_own import check_own_loader, check_own_model
+from workflow.grid.check_own_estimators import check_own_estimators, own_settings, without_own_estimators
 from workflow.grid.code_hash import ROOT
 from workflow.grid.refusal import check_against, check_known
 from workflow.grid.schema import Schema, definition_of_kind, schema
@@ -24,7 +25,7 @@ PROTECTED = (
     *(".ci", ".git", ".github", ".venv", "results/reference"),
 )
 
-PATHS = ("kind", "loader", "path", "weights")  # keys of models and data sets under which a path may stand
+PATHS = ("kind", "loader", "path", "weights")  # keys under which a path may stand
 KEYS_OF_DATA = {  # loader -> its keys; others have none
     "npz": frozenset({"path", "n_intensity_levels", "allow_discrete"}),
     "images": frozenset({"path", "n_intensity_levels"}),
@@ -41,7 +42,11 @@ def checked(config: Options) -> Options:
     for path, value in _walk(config):
         _check_plain(path, value)
     config = _whole_numbers(config, schema())
-    check_against(config, schema(), "")
+    check_against(without_own_estimators(config), schema(), "")
+    definition = schema()["$defs"]["own_estimator"]
+    for name, settings in own_settings(config).items():
+        config["estimators"][name] = _whole_numbers(settings, definition)
+        check_against(config["estimators"][name], definition, f"estimators.{name}.")
     models = {}
     for name, options in config["models"].items():
         if not is_import_path(options["kind"]):
@@ -54,6 +59,7 @@ def checked(config: Options) -> Options:
         _check_dataset(f"datasets.{name}", options, config.get("data_root"))
     for name, options in config["models"].items():
         _check_model(f"models.{name}", options)
+    check_own_estimators(config)
     _check_names(config)
     if "certify" in config:
         _check_certify(config)
@@ -112,7 +118,7 @@ def _with_homes(config: Options) -> Options:
     config = {**config, "results_dir": _at_home(config["results_dir"]).rstrip("/") or "/"}
     if "data_root" in config:
         config["data_root"] = _at_home(config["data_root"])
-    for part in ("datasets", "models"):
+    for part in ("datasets", "models", "estimators"):
         config[part] = {
             name: {key: _at_home(value) if key in PATHS else value for key, value in options.items()}
             for name, options in config[part].items()

@@ -29,7 +29,7 @@ def check_own_model(where: str, options: Options) -> None:
     Args:
         where: the model's path of keys.
     """
-    with _named(f"{where}.kind"):
+    with named(f"{where}.kind"):
         target = ImportPath.parse(options["kind"])
         model = offered(target)
         if not any(kind_offers(options["kind"], protocol) for protocol in USABLE):
@@ -37,17 +37,18 @@ def check_own_model(where: str, options: Options) -> None:
     _check_origin(where, options, model)
     if "weights" in options:
         _check_weights(f"{where}.weights", options["weights"])
-    _check_options(f"{where}.options", options.get("options", {}), target)
+    check_options(f"{where}.options", options.get("options", {}), target)
 
 
 def check_own_loader(where: str, loader: str) -> None:
     """Raise ValueError unless a user's data set can be found in its source."""
-    with _named(where):
+    with named(where):
         check_bound(ImportPath.parse(loader))
 
 
 @contextmanager
-def _named(where: str) -> Iterator[None]:
+def named(where: str) -> Iterator[None]:
+    """Errors begin with a path of keys."""
     try:
         yield
     except ValueError as error:
@@ -81,9 +82,9 @@ def _check_weights(where: str, path: str) -> None:
         raise ValueError(f"{where}: got {path!r}, expected an existing file that ends in {' or '.join(WEIGHTS)}")
 
 
-def _check_options(where: str, options: Options, target: ImportPath) -> None:
-    """Options fit the `options_schema` that the class has written out, if it has one."""
-    with _named(where):
+def check_options(where: str, options: Options, target: ImportPath) -> None:
+    """Raise ValueError unless options fit the `options_schema` that the class has written out, if it has one."""
+    with named(where):
         against: Any = literal(class_of(target), "options_schema")
     if against is None:
         return

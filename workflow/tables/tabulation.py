@@ -17,6 +17,7 @@ from workflow.tables.identity import write_csv
 from workflow.tables.levels import levels
 from workflow.tables.log_likelihood import log_likelihood, per_example_values
 from workflow.tables.markup import to_latex, to_markdown
+from workflow.tables.own_cards import cards_of
 from workflow.tables.protocol import card
 from workflow.tables.snapshots import snapshots
 from workflow.tables.summary import summarize
@@ -42,14 +43,15 @@ def make(
     cells = [read_evaluated(path) for path in records]
     ends = [cell.record for cell in cells]
     on_the_way = [record for path in snapshot_records for record in read_snapshots(path)]
-    long = log_likelihood(cells)
-    summary = summarize(long, per_example_values(cells))
+    cards = cards_of(config["estimators"])
+    long = log_likelihood(cells, cards)
+    summary = summarize(long, per_example_values(cells), cards)
     curve, gaps = snapshots(ends, on_the_way), train_test_gap(ends)
     both_sides = [read_certified(path) for path in certificate_records]
     certified = certificates(both_sides, own_bounds(cells))
     pairs = paired_differences.paired_differences(both_sides, certified)
     shown = [*certificates_page.sections(certified), *paired_differences.sections(pairs)]
-    ours = list(summary_page.sections(summary, curve, certified, gaps))
+    ours = list(summary_page.sections(summary, curve, certified, gaps, cards))
     loaders = {name: options["loader"] for name, options in config["datasets"].items()}
     others = published.sections(published.read(figures), loaders)
     protocol = card(config, ends, [cell.record for cell in both_sides], notes(data, ends))
