@@ -12,7 +12,7 @@ from typing import Any
 from baselines.registry import MODELS
 from cdae.datasets.registry import LOADERS, check_available
 from cdae.import_path import is_import_path
-from workflow.grid.cells import Options, cells, certified
+from workflow.grid.cells import Options, cells, certified, lacks_simulate
 from workflow.grid.check_own import check_own_loader, check_own_model
 from workflow.grid.check_own_estimators import check_own_estimators, own_settings, without_own_estimators
 from workflow.grid.code_hash import ROOT
@@ -58,7 +58,7 @@ def checked(config: Options) -> Options:
     for name, options in config["datasets"].items():
         _check_dataset(f"datasets.{name}", options, config.get("data_root"))
     for name, options in config["models"].items():
-        _check_model(f"models.{name}", options)
+        _check_model(f"models.{name}", options, is_certified="certify" in config)
     check_own_estimators(config)
     _check_names(config)
     if "certify" in config:
@@ -159,7 +159,7 @@ def _check_folder(where: str, path: str) -> None:
         raise ValueError(f"{where}: got {path!r}, expected an existing folder of images")
 
 
-def _check_model(where: str, options: Options) -> None:
+def _check_model(where: str, options: Options, *, is_certified: bool) -> None:
     if options["kind"] == "cdae" and not options["first_std"] < options["last_std"]:
         raise ValueError(
             f"{where}.last_std: got {options['last_std']}, expected more than first_std = {options['first_std']}: "
@@ -168,7 +168,7 @@ def _check_model(where: str, options: Options) -> None:
     if options["kind"] == "samples":
         _check_file(f"{where}.path", options["path"])
     if is_import_path(options["kind"]):
-        check_own_model(where, options)
+        check_own_model(where, options, is_certified=is_certified)
     training = options.get("training", {})
     for n_updates in training.get("snapshots", []):
         if n_updates >= training["n_updates"]:
@@ -201,7 +201,8 @@ def _check_certify(config: Options) -> None:
     settings = config["certify"]
     for name in settings.get("datasets", []):
         check_known("certify.datasets", name, config["datasets"])
-    able = [cell for cell in cells(config) if certified(_with_all_seeds(config), cell)]
+    everywhere = _with_all_seeds(config)
+    able = [cell for cell in cells(config) if certified(everywhere, cell) or lacks_simulate(everywhere, cell)]
     if not able:
         raise ValueError(
             "certify: none of the models can simulate data together with their latents; remove it, or add a cdae or vae"

@@ -23,16 +23,18 @@ METHODS = (
 )
 
 
-def check_own_model(where: str, options: Options) -> None:
+def check_own_model(where: str, options: Options, *, is_certified: bool) -> None:
     """Raise ValueError unless a user's model can be found, offers something, and is given what it needs.
 
     Args:
         where: the model's path of keys.
+        is_certified: whether certificates are asked for, so that a decoder alone has a row that says what it lacks.
     """
+    usable = (*USABLE, "Decoder") if is_certified else USABLE
     with named(f"{where}.kind"):
         target = ImportPath.parse(options["kind"])
         model = offered(target)
-        if not any(kind_offers(options["kind"], protocol) for protocol in USABLE):
+        if not any(kind_offers(options["kind"], protocol) for protocol in usable):
             raise ValueError(f"got {str(target)!r}, which has {_known(model)}, expected {METHODS}; add one{model.hint}")
     _check_origin(where, options, model)
     if "weights" in options:

@@ -11,7 +11,7 @@ from workflow.grid.record import EvaluationRecord
 from workflow.tables import certificates_page, paired_differences, published, summary_page
 from workflow.tables.bound_terms import bound_terms
 from workflow.tables.cells import read_certified, read_evaluated, read_snapshots
-from workflow.tables.certificates import certificates, own_bounds
+from workflow.tables.certificates import certificates, own_bounds, without_simulate
 from workflow.tables.diagnostics import diagnostics
 from workflow.tables.identity import write_csv
 from workflow.tables.levels import levels
@@ -48,7 +48,7 @@ def make(
     summary = summarize(long, per_example_values(cells), cards)
     curve, gaps = snapshots(ends, on_the_way), train_test_gap(ends)
     both_sides = [read_certified(path) for path in certificate_records]
-    certified = certificates(both_sides, own_bounds(cells))
+    certified = certificates(both_sides, own_bounds(cells), without_simulate(config))
     pairs = paired_differences.paired_differences(both_sides, certified)
     shown = [*certificates_page.sections(certified), *paired_differences.sections(pairs)]
     ours = list(summary_page.sections(summary, curve, certified, gaps, cards))
