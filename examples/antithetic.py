@@ -36,7 +36,7 @@ class AntitheticPrior:
         x = data.examples
         pairs = []
         for _ in range(self.n_pairs):
-            z = torch.randn(len(x), model.latent_dim, generator=generator, device=x.device)
+            z = torch.randn(len(x), model.latent_dim, generator=generator, dtype=x.dtype, device=x.device)
             both = torch.stack([model.log_likelihood(x, z), model.log_likelihood(x, -z)]).double()
             pairs.append(both.logsumexp(0) - math.log(2.0))
         log_weights = torch.stack(pairs)

@@ -67,7 +67,8 @@ class Flow(nn.Module):
     @torch.no_grad()
     def sample(self, n_samples: int, *, generator: torch.Generator) -> Tensor:
         """Draw examples (n_samples, dim)."""
-        e = torch.randn(n_samples, len(self.mean), generator=generator, device=self.mean.device)
+        like = {"dtype": self.mean.dtype, "device": self.mean.device}
+        e = torch.randn(n_samples, len(self.mean), generator=generator, **like)
         y = self.mean + self.std * self.flow().transform.inv(e)
         return (y.sigmoid() - self.margin) / (1.0 - 2.0 * self.margin) if self.margin else y
 

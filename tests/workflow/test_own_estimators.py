@@ -12,6 +12,7 @@ from cdae.data import load_evaluation_set
 from tests.workflow.conftest import ROOT
 from tests.workflow.test_check import change
 from workflow.grid import cells as grid
+from workflow.grid import products
 from workflow.grid.check import checked
 from workflow.grid.check_own_estimators import RESERVED, TITLES
 from workflow.grid.own_code import own_code
@@ -20,7 +21,7 @@ from workflow.grid.provenance import Provenance
 from workflow.jobs import evaluation, training
 from workflow.tables.cells import read_evaluated
 from workflow.tables.certificates import certificates
-from workflow.tables.estimators import CARDS
+from workflow.tables.estimators import CARDS, Mark
 from workflow.tables.log_likelihood import log_likelihood, per_example_values
 from workflow.tables.own_cards import cards_of
 from workflow.tables.protocol import card
@@ -271,6 +272,13 @@ def test_bits_per_dimension_are_given_for_densities_unless_the_class_says_otherw
         (GOOD, False), (GOOD.replace("no bound", "exact"), True), (GOOD + "    in_bits = True\n", True),
     ):  # fmt: skip
         assert read(source(text)).in_bits is expected
+
+
+def test_marks_of_curves_are_those_that_classes_have(own, source):
+    assert products.marks(own) == {}
+    source(GOOD + '    mark = {"label": "my half", "color": 3}\n')
+    assert products.marks(own) == {"half": ("my half", 3)}
+    assert cards_of(own["estimators"])["half"].marks[""] == Mark("my half", 3)
 
 
 def test_the_record_of_a_run_is_plain_json(own, mixture_2d, tmp_path):
