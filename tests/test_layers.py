@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import cdae
+from cdae import certification, evaluation
 from workflow.grid import code_hash
 
 ROOT = Path(__file__).parents[1]
@@ -136,7 +138,19 @@ def packages_of(names):
 
 def test_packages_that_are_passed_through_are_empty():
     for name in packages_of(name for below in BELOW.values() for name in below):
-        assert len(ast.parse(code_hash.module_file(name).read_text()).body) <= 1, name
+        file = code_hash.module_file(name)
+        assert name == "cdae" or len(ast.parse(file.read_text()).body) <= 1, name
+        assert code_hash.direct_imports(name) == frozenset(), name
+
+
+def test_the_package_forwards_certify_and_evaluate_and_is_cheap_to_import():
+    code = "import sys, cdae\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"torch", "numpy", "cdae.certification", "cdae.evaluation"} & {*loaded.stdout.split()}
+    assert cdae.certify is certification.certify and cdae.evaluate is evaluation.evaluate
+    assert {"certify", "evaluate"} <= {*dir(cdae)}
+    with pytest.raises(AttributeError, match="module 'cdae' has no attribute 'certifi'"):
+        _ = cdae.certifi
 
 
 @pytest.mark.parametrize("folder", WITHOUT)

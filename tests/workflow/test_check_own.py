@@ -78,7 +78,6 @@ def test_what_is_right_passes_with_the_home_written_out(config, source, name, op
             {"training": {**TRAINING, "snapshots": [30]}},
             ["models.mine.training.snapshots", "less than n_updates"],
         ),
-        ("Decoder", {}, ["models.mine.kind", "the methods log_likelihood, expected", "log_likelihood with sample_x"]),
         ("Useless", {}, ["models.mine.kind", "the methods forward, expected log_prob", "add one"]),
         ("Empty", {}, ["models.mine.kind", "no methods"]),
         ("Hidden", {}, ["models.mine.kind", "nowhere.Strange was not found"]),
@@ -92,6 +91,20 @@ def test_what_does_not_fit_is_refused_in_one_line(config, source, name, options,
     assert "\n" not in str(caught.value)
     for part in expected:
         assert part in str(caught.value)
+
+
+def test_a_decoder_alone_is_refused_where_no_certificate_could_say_what_it_lacks(config, source):
+    found = checked(with_model(config, "Decoder"))  # this one asks for certificates
+    assert found["models"]["mine"]["kind"].endswith("mine.py:Decoder")
+    expected = r"models.mine.kind: .* the methods log_likelihood, expected .* log_likelihood with sample_x"
+    with pytest.raises(ValueError, match=expected):
+        checked(change(with_model(config, "Decoder"), "certify", None))
+
+
+def test_certificates_may_be_asked_for_where_the_only_model_lacks_one_method(config, source):
+    only = change(config, "models", {"mine": {"kind": "~/mine.py:Decoder"}})
+    only["certify"].pop("overrides", None)
+    assert checked(only)["certify"]["seeds"] == config["certify"]["seeds"]
 
 
 @pytest.mark.parametrize(

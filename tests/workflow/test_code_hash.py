@@ -97,3 +97,19 @@ def test_the_cheap_estimators_are_not_in_the_closure_of_a_certificate():
 def test_a_module_that_is_not_there_has_no_file():
     assert code_hash.module_file("cdae.nothing") is None
     assert code_hash.module_file("cdae.estimators").name == "__init__.py"
+
+
+def test_of_a_package_only_the_docstring_counts(tmp_path, monkeypatch):
+    """What it forwards to users is in no job's closure, and rewording it runs nothing again."""
+    for text, expected in (('"""What."""\nB = 1\n', b'"""What."""\n'), ('"""Two\nlines."""\n', b'"""Two\nlines."""\n')):
+        (tmp_path / "__init__.py").write_text(text)
+        code_hash._source.cache_clear()
+        monkeypatch.setattr(code_hash, "module_file", lambda module: tmp_path / "__init__.py")
+        assert code_hash._source("anything") == expected
+    code_hash._source.cache_clear()
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_functions_for_models_in_memory_are_in_the_closure_of_no_job(job):
+    names = code_hash.import_closure([f"workflow.scripts.{job}", *(target.split(":")[0] for target in MODELS.values())])
+    assert "cdae" in names and not {"cdae.certification", "cdae.evaluation", "cdae.in_memory"} & {*names}

@@ -22,6 +22,7 @@ from workflow.figures.material import load
 from workflow.figures.panels import point_limits, tile
 from workflow.figures.style import COLORS, GREY, color, no_values, save, use_style
 from workflow.tables import bound_terms, diagnostics, levels
+from workflow.tables.estimators import Mark
 from workflow.tables.identity import table, write_csv
 
 MOST_PANELS_LAID_OUT = 8  # a layout of dozens of panels takes a second
@@ -112,6 +113,17 @@ def test_likelihood_by_levels_has_a_line_per_bound_and_the_values_to_compare_wit
     assert by_label["cdae, lower bound"][0].get_ydata().tolist() == [20.0, 40.0]
     assert by_label["cdae, lower bound"][0].get_linestyle() == "-"
     assert by_label["cdae-conditioned, lower bound"][0].get_linestyle() == "None"
+
+
+def test_an_estimator_of_a_user_has_its_curve_where_it_has_a_mark():
+    rows = [*cascade_rows(), *(summary_row(estimator="mine", n_levels=k, mean_nats=7.0 * k) for k in (2, 4))]
+    marks = {"mine": Mark("my bound", 3)}
+    (axes,) = draw("likelihood_by_levels", summary=summary_table(*rows), marks=marks).axes
+    assert set(lines(axes)) == {"cdae, lower bound", "cdae, IW-50", "cdae, my bound"}
+    by_label = {container.get_label(): container for container in axes.containers}
+    assert by_label["cdae, my bound"][0].get_ydata().tolist() == [14.0, 28.0]
+    (axes,) = draw("likelihood_by_levels", summary=summary_table(*rows)).axes
+    assert set(lines(axes)) == {"cdae, lower bound", "cdae, IW-50"}
 
 
 def test_its_bars_are_two_errors_of_points_and_of_seeds_together():

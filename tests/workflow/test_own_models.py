@@ -2,9 +2,13 @@
 
 import pytest
 
-from cdae.computing.files import read_record
+from cdae.computing.files import read_record, write_record
+from tests.workflow.conftest import ROOT
 from workflow.grid import cells as grid
+from workflow.grid.check import checked
 from workflow.jobs import certification, evaluation, training
+from workflow.tables import tabulation
+from workflow.tables.certificates import without_simulate
 
 HASHES = {"config_sha256": "a", "code_sha256": "b"}
 BOTH_OK = {"annealed": "ok", "importance_weighted": "ok"}  # the certificates of a decoder
@@ -81,3 +85,53 @@ def test_a_likelihood_that_fails_is_a_failed_certificate(run):
         BOTH_OK, "failed"
     )
     assert "log_likelihood raised RuntimeError" in certified["rows"][0]["reason"]
+
+
+@pytest.mark.filterwarnings("ignore:.*no gap can be had:cdae.interfaces.InputWarning")  # the tables' note of it
+@pytest.mark.parametrize("others", [(), ("vae",)])
+def test_a_decoder_without_simulate_has_a_row_in_the_certificates_that_says_so(config, mixture_2d, tmp_path, others):
+    """It has nothing else: no evaluation runs on it."""
+    (tmp_path / "mine.py").write_text(
+        "".join(line for line in GOOD.splitlines(True) if "log_prob" not in line and "sample_x" not in line)
+    )
+    mine = {"kind": f"{tmp_path}/mine.py:Mine"}
+    config["models"] = {"mine": mine, **{name: config["models"][name] for name in others}}
+    config["datasets"] = {"mixture_2d": config["datasets"]["mixture_2d"]}
+    config["certify"].pop("overrides", None)
+    config = checked(config)
+    assert [identity.model for identity in without_simulate(config)] == ["mine"]
+    (cell,) = [cell for cell in grid.cells(config) if cell.family == "mine"]
+    assert not grid.certified(config, cell)
+    w, s, t, e, values, shown = (tmp_path / name for name in ("w", "s", "t.json", "e.json", "e.npz", "p.npz"))
+    training.run(grid.training_config(config, cell), HASHES, mixture_2d, w, s, t)
+    evaluation.run(grid.evaluation_config(config, cell), HASHES, mixture_2d, w, t, e, values, shown)
+    assert read_record(e)["rows"] == []
+    write_record(tmp_path / "data.json", {"notes": []})
+    tables = tabulation.make(config, [tmp_path / "data.json"], [e], [], [], ROOT / "results/reference/published.csv")
+    (row,) = tables["certificates.csv"].to_dict("records")
+    assert (row["model"], row["kind"], row["seed"], row["status"]) == ("mine", "own", 0, "not certified")
+    assert "| mine | all |" in tables["certificates.md"]
+    assert "| not certified: method `simulate` is missing, which draws (x, latents)" in tables["certificates.md"]
+    assert "mine" not in set(tables["summary.csv"]["model"])
+
+
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [
+        ("log_likelihood sample", True),
+        ("infer log_weights", True),
+        ("log_likelihood sample_x", False),
+        ("infer log_weights simulate", False),
+        ("log_prob sample", False),
+    ],
+)
+def test_which_models_lack_one_method(config, tmp_path, methods, expected):
+    (tmp_path / "mine.py").write_text(
+        "class Mine:\n" + "".join(f"    def {name}(self): ...\n" for name in methods.split())
+    )
+    config["models"] = {"mine": {"kind": f"{tmp_path}/mine.py:Mine"}}
+    (cell, *_) = grid.cells(config)
+    assert grid.lacks_simulate(config, cell) is expected
+    assert not grid.lacks_simulate({name: part for name, part in config.items() if name != "certify"}, cell)
+    config["certify"]["seeds"] = [7]
+    assert not grid.lacks_simulate(config, cell)

@@ -1,4 +1,4 @@
-"""Lower bound and IW-M of every cascade against the number of levels."""
+"""Lower bound and IW-M of every cascade against the number of levels, and users' own estimators that have a mark."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
 from workflow.figures.style import COLORS, COLUMN_WIDTH, color, no_values
-from workflow.tables.estimators import CARDS
+from workflow.tables.estimators import CARDS, Mark
 
 ESTIMATORS = ["lower_bound", "importance_weighted"]
 MARKERS = "os^DvP"  # of the families of cascades, one after another
@@ -17,13 +17,14 @@ MARKERS = "os^DvP"  # of the families of cascades, one after another
 def likelihood_by_levels(material: Material) -> Figure:
     """Lower bound and IW-M of every cascade against k, with the exact value and the VAE for comparison."""
     summary = material.summary[material.summary["n_seeds"] > 0]
-    cascades = summary[(summary["kind"] == "cdae") & summary["estimator"].isin(ESTIMATORS)]
+    marks = {name: CARDS[name].marks[""] for name in ESTIMATORS} | material.marks
+    cascades = summary[(summary["kind"] == "cdae") & summary["estimator"].isin(list(marks))]
     if cascades.empty:
         return no_values(material.dataset)
     figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 3.0))
     families = list(dict.fromkeys(cascades["model"]))
     for (model, estimator), rows in cascades.groupby(["model", "estimator"], sort=False):
-        _errorbar(axes, rows, model, estimator, position=families.index(model))
+        _errorbar(axes, rows, model, marks[estimator], position=families.index(model))
     _markov_line(axes, summary)
     _reference_lines(axes, summary)
     n_levels = sorted(cascades["n_levels"].unique())
@@ -36,12 +37,11 @@ def likelihood_by_levels(material: Material) -> Figure:
     return figure
 
 
-def _errorbar(axes: Axes, rows: pd.DataFrame, model: str, estimator: str, *, position: int) -> None:
+def _errorbar(axes: Axes, rows: pd.DataFrame, model: str, mark: Mark, *, position: int) -> None:
     """Mean over seeds with two standard errors, of the test points and of the seeds; a line for the first family."""
     first = position == 0
     seed_var = (rows["seed_std_nats"].fillna(0.0) ** 2) / rows["n_seeds"]
     error = 2.0 * np.sqrt(rows["standard_error_nats"] ** 2 + seed_var)
-    mark = CARDS[estimator].marks[""]
     axes.errorbar(
         rows["n_levels"], rows["mean_nats"], yerr=error, color=color(mark.color), capsize=2,
         marker=MARKERS[position % len(MARKERS)], markersize=4,

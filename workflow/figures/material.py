@@ -1,12 +1,13 @@
 """What the figures of one data set are drawn from: its share of the tables, and the pictures kept by each cell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cdae.computing.arrays import read_npz
+from workflow.tables.estimators import Mark
 from workflow.tables.identity import read_csv
 
 TABLES = ("summary", "bound_terms", "diagnostics", "levels", "snapshots", "certificates")
@@ -19,6 +20,7 @@ class Material:
     Attributes:
         pictures: model -> array name -> array, as evaluation kept them.
         test: real examples (n, dim); image_shape: () where they are no images.
+        marks: of users' own estimators that have one, by name.
     """
 
     dataset: str
@@ -31,17 +33,20 @@ class Material:
     pictures: dict[str, dict[str, np.ndarray]]
     test: np.ndarray
     image_shape: tuple[int, ...]
+    marks: dict[str, Mark] = field(default_factory=dict)
 
     @property
     def is_images(self) -> bool:
         return bool(self.image_shape)
 
 
-def load(dataset: str, tables: Path, data: Path, picture_files: list[Path]) -> Material:
+def load(
+    dataset: str, tables: Path, data: Path, picture_files: list[Path], marks: dict[str, Mark] | None = None
+) -> Material:
     """The material of one data set, from finished tables and the files of its cells."""
     frames = {name: read_csv(tables / f"{name}.csv") for name in TABLES}
     shares = {name: frame[frame["dataset"] == dataset] for name, frame in frames.items()}
     arrays = read_npz(data, "test_continuous", "image_shape")
     test, image_shape = arrays["test_continuous"], tuple(arrays["image_shape"].tolist())
     pictures = {path.parent.name: read_npz(path) for path in picture_files}
-    return Material(dataset, **shares, pictures=pictures, test=test, image_shape=image_shape)
+    return Material(dataset, **shares, pictures=pictures, test=test, image_shape=image_shape, marks=marks or {})

@@ -10,6 +10,7 @@ from baselines.registry import piloted
 from cdae.datasets.registry import AVAILABILITY
 from cdae.import_path import is_import_path
 from workflow.grid.methods import kind_offers
+from workflow.grid.own_estimators import is_own, own_estimators
 
 Options = dict[str, Any]
 
@@ -105,10 +106,21 @@ def snapshots(config: Options, cell: Cell) -> list[int]:
 
 def certified(config: Options, cell: Cell) -> bool:
     """Whether both sides of a cell's likelihood are estimated: where this is asked for, and the model can simulate."""
-    if "certify" not in config or not kind_offers(cell.kind, "Simulates"):
+    return _is_asked_for(config, cell) and kind_offers(cell.kind, "Simulates")
+
+
+def lacks_simulate(config: Options, cell: Cell) -> bool:
+    """Whether a cell has no certificate for the lack of one method: it has latents, and cannot draw x with them."""
+    has_latents = kind_offers(cell.kind, "Decoder") or kind_offers(cell.kind, "Weighted")
+    return _is_asked_for(config, cell) and has_latents and not kind_offers(cell.kind, "Simulates")
+
+
+def _is_asked_for(config: Options, cell: Cell) -> bool:
+    """Whether the configuration asks for the certificate of this replicate on this data set."""
+    settings = config.get("certify")
+    if settings is None or cell.seed not in settings["seeds"]:
         return False
-    settings = config["certify"]
-    return cell.seed in settings["seeds"] and cell.dataset in settings.get("datasets", config["datasets"])
+    return cell.dataset in settings.get("datasets", config["datasets"])
 
 
 def certification_config(config: Options, cell: Cell) -> Options:
@@ -121,9 +133,24 @@ def certification_config(config: Options, cell: Cell) -> Options:
     return {**training_config(config, cell), "certify": settings}
 
 
+def snapshots_config(config: Options, cell: Cell) -> Options:
+    """Everything that the evaluation of a cell at its snapshots depends on: no estimator of a user runs there."""
+    ours = {name: settings for name, settings in config["estimators"].items() if not is_own(settings)}
+    return {**training_config(config, cell), "estimators": ours}
+
+
 def evaluation_config(config: Options, cell: Cell) -> Options:
-    """Everything that the evaluation of a cell depends on."""
-    return {**training_config(config, cell), "estimators": config["estimators"]}
+    """Everything that the evaluation of a cell depends on; a user's own estimator where it runs on the model."""
+    found = snapshots_config(config, cell)
+    for name, own in own_estimators(config["estimators"], cell.kind):
+        held = {"is_held_to_exact": own.is_held_to_exact}
+        found["estimators"] = {**found["estimators"], name: {**config["estimators"][name], **held}}
+    return found
+
+
+def sort_of_kind(kind: str) -> str:
+    """What tables call a kind of model: all controls are one, and all of a user's own."""
+    return (OWN if is_import_path(kind) else kind).split("-")[0]
 
 
 def canonical(value: Any) -> str:

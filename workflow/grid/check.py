@@ -12,8 +12,9 @@ from typing import Any
 from baselines.registry import MODELS
 from cdae.datasets.registry import LOADERS, check_available
 from cdae.import_path import is_import_path
-from workflow.grid.cells import Options, cells, certified
+from workflow.grid.cells import Options, cells, certified, lacks_simulate
 from workflow.grid.check_own import check_own_loader, check_own_model
+from workflow.grid.check_own_estimators import check_own_estimators, own_settings, without_own_estimators
 from workflow.grid.check_schedule import check_pilot, check_schedule
 from workflow.grid.code_hash import ROOT
 from workflow.grid.refusal import check_against, check_known
@@ -25,7 +26,7 @@ PROTECTED = (
     *(".ci", ".git", ".github", ".venv", "results/reference"),
 )
 
-PATHS = ("kind", "loader", "path", "weights")  # keys of models and data sets under which a path may stand
+PATHS = ("kind", "loader", "path", "weights")  # keys under which a path may stand
 KEYS_OF_DATA = {  # loader -> its keys; others have none
     "npz": frozenset({"path", "n_intensity_levels", "allow_discrete"}),
     "images": frozenset({"path", "n_intensity_levels"}),
@@ -42,7 +43,11 @@ def checked(config: Options) -> Options:
     for path, value in _walk(config):
         _check_plain(path, value)
     config = _whole_numbers(config, schema())
-    check_against(config, schema(), "")
+    check_against(without_own_estimators(config), schema(), "")
+    definition = schema()["$defs"]["own_estimator"]
+    for name, settings in own_settings(config).items():
+        config["estimators"][name] = _whole_numbers(settings, definition)
+        check_against(config["estimators"][name], definition, f"estimators.{name}.")
     models = {}
     for name, options in config["models"].items():
         if not is_import_path(options["kind"]):
@@ -58,10 +63,11 @@ def checked(config: Options) -> Options:
     for name, options in config["models"].items():
         if options["kind"] == "cdae":
             check_schedule(f"models.{name}", options, config.get("pilot"))
-        _check_model(f"models.{name}", options)
+        _check_model(f"models.{name}", options, is_certified="certify" in config)
         for dataset in options.get("datasets", []):
             check_known(f"models.{name}.datasets", dataset, config["datasets"])
     _check_cells(config)
+    check_own_estimators(config)
     _check_names(config)
     if "certify" in config:
         _check_certify(config)
@@ -120,7 +126,7 @@ def _with_homes(config: Options) -> Options:
     config = {**config, "results_dir": _at_home(config["results_dir"]).rstrip("/") or "/"}
     if "data_root" in config:
         config["data_root"] = _at_home(config["data_root"])
-    for part in ("datasets", "models"):
+    for part in ("datasets", "models", "estimators"):
         config[part] = {
             name: {key: _at_home(value) if key in PATHS else value for key, value in options.items()}
             for name, options in config[part].items()
@@ -161,11 +167,11 @@ def _check_folder(where: str, path: str) -> None:
         raise ValueError(f"{where}: got {path!r}, expected an existing folder of images")
 
 
-def _check_model(where: str, options: Options) -> None:
+def _check_model(where: str, options: Options, *, is_certified: bool) -> None:
     if options["kind"] == "samples":
         _check_file(f"{where}.path", options["path"])
     if is_import_path(options["kind"]):
-        check_own_model(where, options)
+        check_own_model(where, options, is_certified=is_certified)
     training = options.get("training", {})
     for n_updates in training.get("snapshots", []):
         if n_updates >= training["n_updates"]:
@@ -210,7 +216,8 @@ def _check_certify(config: Options) -> None:
     settings = config["certify"]
     for name in settings.get("datasets", []):
         check_known("certify.datasets", name, config["datasets"])
-    able = [cell for cell in cells(config) if certified(_with_all_seeds(config), cell)]
+    everywhere = _with_all_seeds(config)
+    able = [cell for cell in cells(config) if certified(everywhere, cell) or lacks_simulate(everywhere, cell)]
     if not able:
         raise ValueError(
             "certify: none of the models can simulate data together with their latents; remove it, or add a cdae or vae"

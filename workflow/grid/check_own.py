@@ -23,31 +23,34 @@ METHODS = (
 )
 
 
-def check_own_model(where: str, options: Options) -> None:
+def check_own_model(where: str, options: Options, *, is_certified: bool) -> None:
     """Raise ValueError unless a user's model can be found, offers something, and is given what it needs.
 
     Args:
         where: the model's path of keys.
+        is_certified: whether certificates are asked for, so that a decoder alone has a row that says what it lacks.
     """
-    with _named(f"{where}.kind"):
+    usable = (*USABLE, "Decoder") if is_certified else USABLE
+    with named(f"{where}.kind"):
         target = ImportPath.parse(options["kind"])
         model = offered(target)
-        if not any(kind_offers(options["kind"], protocol) for protocol in USABLE):
+        if not any(kind_offers(options["kind"], protocol) for protocol in usable):
             raise ValueError(f"got {str(target)!r}, which has {_known(model)}, expected {METHODS}; add one{model.hint}")
     _check_origin(where, options, model)
     if "weights" in options:
         _check_weights(f"{where}.weights", options["weights"])
-    _check_options(f"{where}.options", options.get("options", {}), target)
+    check_options(f"{where}.options", options.get("options", {}), target)
 
 
 def check_own_loader(where: str, loader: str) -> None:
     """Raise ValueError unless a user's data set can be found in its source."""
-    with _named(where):
+    with named(where):
         check_bound(ImportPath.parse(loader))
 
 
 @contextmanager
-def _named(where: str) -> Iterator[None]:
+def named(where: str) -> Iterator[None]:
+    """Errors begin with a path of keys."""
     try:
         yield
     except ValueError as error:
@@ -81,9 +84,9 @@ def _check_weights(where: str, path: str) -> None:
         raise ValueError(f"{where}: got {path!r}, expected an existing file that ends in {' or '.join(WEIGHTS)}")
 
 
-def _check_options(where: str, options: Options, target: ImportPath) -> None:
-    """Options fit the `options_schema` that the class has written out, if it has one."""
-    with _named(where):
+def check_options(where: str, options: Options, target: ImportPath) -> None:
+    """Raise ValueError unless options fit the `options_schema` that the class has written out, if it has one."""
+    with named(where):
         against: Any = literal(class_of(target), "options_schema")
     if against is None:
         return

@@ -2,7 +2,8 @@
 
 A cell of the grid is run again when a file in the closure of its code changes, and only then. Registries map names to
 modules that are imported on use, so they count as no file of the closure: a cell's own entries are named instead, and
-adding a model or a data set runs nothing again.
+adding a model or a data set runs nothing again. Nor does what a package forwards to users by name in its `__init__`:
+jobs import modules by their full names, so of that file only the docstring counts.
 """
 
 import ast
@@ -72,4 +73,11 @@ def code_sha256(entry: str, targets: tuple[str, ...]) -> str:
 def _source(module: str) -> bytes:
     path = module_file(module)
     assert path is not None, module
-    return path.read_bytes()
+    return _docstring(path) if path.name == "__init__.py" else path.read_bytes()
+
+
+def _docstring(path: Path) -> bytes:
+    """The lines of a file down to the end of its docstring."""
+    content = path.read_bytes()
+    (first, *_) = ast.parse(content).body
+    return b"".join(content.splitlines(keepends=True)[: first.end_lineno])

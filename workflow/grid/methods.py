@@ -18,14 +18,24 @@ INTERFACES = "cdae.interfaces"
 
 def kind_offers(kind: str, protocol: str) -> bool:
     """Whether the models of a kind, or a user's own model by its import path, have the methods of a Protocol."""
+    return methods_of_protocol(protocol) <= methods_of_kind(kind)
+
+
+def methods_of_kind(kind: str) -> frozenset[str]:
+    """Names of the methods that the models of a kind have."""
     if is_import_path(kind):
-        return methods_of_class(INTERFACES, protocol) <= offered(own_target_of(kind)).names
-    return offers(target_of(kind), protocol)
+        return offered(own_target_of(kind)).names
+    return methods_of_class(*target_of(kind).split(":"))
+
+
+def methods_of_protocol(protocol: str) -> frozenset[str]:
+    """Names of the methods that a Protocol of `cdae.interfaces` asks for."""
+    return methods_of_class(INTERFACES, protocol)
 
 
 def offers(target: str, protocol: str) -> bool:
     """Whether the class "module:name" of ours has the methods of a Protocol of `cdae.interfaces`."""
-    return methods_of_class(INTERFACES, protocol) <= methods_of_class(*target.split(":"))
+    return methods_of_protocol(protocol) <= methods_of_class(*target.split(":"))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from workflow.grid.cells import Options, cells, certified, snapshots
 from workflow.grid.methods import kind_offers
+from workflow.grid.own_estimators import own_estimators
 
 TABLES = (
     "log_likelihood.csv",
@@ -48,3 +49,8 @@ def figures(config: Options) -> list[str]:
         for name, condition in FIGURES.items()
         if stages.get(condition) or (condition not in stages and any(kind_offers(kind, condition) for kind in kinds))
     ]
+
+
+def marks(config: Options) -> dict[str, tuple[str, int]]:
+    """Label and color of the curves of users' own estimators, by name; of those that have one."""
+    return {name: own.mark for name, own in own_estimators(config["estimators"]) if own.mark is not None}

@@ -5,6 +5,7 @@ count. So every record carries the hashes of what made it. A record whose hashes
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,8 @@ from workflow.grid import cells as grid
 from workflow.grid import products
 from workflow.grid.cells import Cell, Options, sha256
 from workflow.grid.code_hash import code_sha256
-from workflow.grid.own_code import NO_CODE, own_code
+from workflow.grid.own_code import NO_CODE, OwnCode, own_code
+from workflow.grid.own_estimators import own_estimators
 from workflow.grid.record import NOT_RUN
 
 SCRIPTS = "workflow.scripts"
@@ -79,10 +81,12 @@ class Provenance:
         return self._of_cell(cell, "train", grid.training_config(self.config, cell))
 
     def of_evaluation(self, cell: Cell) -> Hashes:
-        return self._of_cell(cell, "evaluate", grid.evaluation_config(self.config, cell))
+        """With the code of the users' own estimators that run on the cell."""
+        own = [own_code(found.target) for _, found in own_estimators(self.config["estimators"], cell.kind)]
+        return self._of_cell(cell, "evaluate", grid.evaluation_config(self.config, cell), own)
 
     def of_snapshots(self, cell: Cell) -> Hashes:
-        return self._of_cell(cell, "evaluate_snapshots", grid.evaluation_config(self.config, cell))
+        return self._of_cell(cell, "evaluate_snapshots", grid.snapshots_config(self.config, cell))
 
     def of_certification(self, cell: Cell) -> Hashes:
         return self._of_cell(cell, "certify", grid.certification_config(self.config, cell))
@@ -119,13 +123,19 @@ class Provenance:
             **{at.figures(name): self.of_figures() for name in names},
         }
 
-    def _of_cell(self, cell: Cell, script: str, job_config: Options) -> Hashes:
-        """A cell's job: its configuration, data, and samples or weights, and the code of all jobs that it builds on."""
+    def _of_cell(self, cell: Cell, script: str, job_config: Options, others: Sequence[OwnCode] = ()) -> Hashes:
+        """A cell's job: its configuration, data, and samples or weights, and the code of all jobs that it builds on.
+
+        Args:
+            others: code of users that this job runs, and training does not.
+        """
         own = own_code(own_target_of(cell.kind)) if is_import_path(cell.kind) else NO_CODE
         targets = (target_of(cell.kind), *own.ours)
         data, options = self.of_data(cell.dataset), job_config["options"]
         contents = contents_sha256(options.get("path", options.get("weights")))
-        code = [data["code_sha256"], _code("train", *targets), _code(script, *targets), *own.contents]
+        theirs = [module for other in others for module in other.ours]
+        code = [data["code_sha256"], _code("train", *targets), _code(script, *targets, *theirs), *own.contents]
+        code += [contents for other in others for contents in other.contents]
         if (chooser := piloted(options)) is not None:
             code += [self.of_pilot(cell.dataset)["code_sha256"], _code("train", chooser)]
         return _hashes([job_config, self._data_options(cell.dataset), contents], code)

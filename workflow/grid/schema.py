@@ -46,6 +46,7 @@ def tables() -> str:
         _table("Keys of a data set", definitions["dataset"]),
         _table("Keys of `estimators`", whole["properties"]["estimators"]),
         _table("Keys of `pilot`", whole["properties"]["pilot"], depth=1),
+        _table("Keys of an estimator of your own, `name: {kind: my_module:MyEstimator}`", definitions["own_estimator"]),
         _table("Keys of `certify`", whole["properties"]["certify"]),
         _table("Keys of `training`", definitions["training"]),
         _table("Keys of `kind: my_module:MyModel`, your own model", definitions["own_model"], depth=1),

@@ -17,7 +17,7 @@ from cdae import checkpoint
 from cdae.computing.arrays import write_npz
 from cdae.computing.files import read_record, write_record
 from cdae.data import load_evaluation_set
-from cdae.estimators.catalogue import ESTIMATORS, estimators_for
+from cdae.estimators.catalogue import ESTIMATORS, Entry, entry, estimators_for
 from cdae.interfaces import Estimate, Layered, Samples
 from cdae.seen_examples import with_seen_examples
 from cdae.statistics import beside_exact, mean_and_error
@@ -95,7 +95,7 @@ def at_snapshots(cell: CellJob, data: Path, snapshots: Path) -> list[dict[str, A
         evaluation = Evaluation(cell, data)
         model = evaluation.build()
         model.load_state_dict(state)
-        evaluation.measure(model, [name for name in evaluation.estimators() if ESTIMATORS[name].on_snapshots])
+        evaluation.measure(model, [name for name in evaluation.estimators() if evaluation.entry(name).on_snapshots])
         records.append(evaluation.record(n_updates=n_updates).to_json())
     return records
 
@@ -129,7 +129,7 @@ class Evaluation:
         model = self.build()
         checkpoint.load(model, weights)
         self.measure(model, self.estimators())
-        for name in [name for name in self.estimators() if ESTIMATORS[name].on_training_examples]:
+        for name in [name for name in self.estimators() if self.entry(name).on_training_examples]:
             self.attempt(f"{name} on training examples", lambda name=name: self.estimate_on_seen(name, model))
         if isinstance(model, Samples):
             self.attempt("pictures of samples", lambda: self.picture_samples(model))
@@ -137,8 +137,14 @@ class Evaluation:
             self.attempt("pictures of levels", lambda: self.picture_levels(model))
 
     def estimators(self) -> list[str]:
-        """Those that run on this model, of those that are configured."""
-        return [name for name in estimators_for(self.cell.model_class) if name in self.cell.config["estimators"]]
+        """Those that run on this model, of those that are configured; a user's own is configured where it runs."""
+        configured = self.cell.config["estimators"]
+        ours = [name for name in estimators_for(self.cell.model_class) if name in configured]
+        return ours + [name for name in configured if name not in ESTIMATORS]
+
+    def entry(self, name: str) -> Entry:
+        """What is known of a configured estimator."""
+        return entry(name, self.cell.config["estimators"][name])
 
     def build(self) -> nn.Module:
         """The untrained model, on its device."""
@@ -179,7 +185,7 @@ class Evaluation:
     def estimate(self, name: str, model: nn.Module) -> None:
         """The rows of one estimator."""
         generator = self.cell.generator(name)
-        for estimate in ESTIMATORS[name].estimate(model, self.data, self.settings(name), generator=generator):
+        for estimate in self.entry(name).estimate(model, self.data, self.settings(name), generator=generator):
             self.add(name, estimate)
 
     def add(self, name: str, estimate: Estimate) -> None:
@@ -199,9 +205,11 @@ class Evaluation:
         except ArithmeticError as error:
             self.fail(name, reason(error), n_points=len(values), **facts)
             return
+        if not self.entry(name).is_held_to_exact:
+            statistics = {key: value for key, value in statistics.items() if key not in ("status", "reason")}
         row = EvaluationRow(
             estimator=name,
-            model_suffix=ESTIMATORS[name].model_suffix,
+            model_suffix=self.entry(name).model_suffix,
             **facts,
             **statistics,
             model_exact_nats=statistics["mean_nats"] if name == "exact" else None,
@@ -217,7 +225,7 @@ class Evaluation:
         """The mean of one estimator over training examples, the same ones for every model of the data set."""
         data = with_seen_examples(self.data, N_SEEN_EXAMPLES, generator=self.cell.seen_examples_generator())
         generator = self.cell.generator(f"{name} on training examples")
-        (estimate,) = ESTIMATORS[name].estimate(model, data, self.settings(name), generator=generator)
+        (estimate,) = self.entry(name).estimate(model, data, self.settings(name), generator=generator)
         if not estimate.values.isfinite().all():
             raise ArithmeticError(f"{int((~estimate.values.isfinite()).sum())} values not finite")
         self.seen_examples[name] = SeenExamples(len(estimate.values), *mean_and_error(estimate.values))

@@ -67,6 +67,10 @@ def evaluation_config(wildcards):
     return grid.canonical(grid.evaluation_config(CONFIG, cell_of(wildcards)))
 
 
+def snapshots_config(wildcards):
+    return grid.canonical(grid.snapshots_config(CONFIG, cell_of(wildcards)))
+
+
 def certification_config(wildcards):
     return grid.canonical(grid.certification_config(CONFIG, cell_of(wildcards)))
 

@@ -13,7 +13,7 @@ rule evaluate_snapshots:
         "../../environment.yml"
     threads: 1
     params:
-        config=evaluation_config,
+        config=snapshots_config,
         hashes=snapshots_hashes,
     message:
         "evaluate snapshots of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"

@@ -19,6 +19,7 @@ rule plot:
     params:
         hashes=grid.canonical(PROVENANCE.of_figures()),
         figures=products.figures(CONFIG),
+        marks=grid.canonical(products.marks(CONFIG)),
         tables=lambda wildcards, input: str(Path(input.tables[0]).parent),
         folder=folder_of_output,
     message:
@@ -26,4 +27,4 @@ rule plot:
     shell:
         "python -m workflow.scripts.plot --dataset {wildcards.dataset} --figures {params.figures}"
         " --tables {params.tables:q} --data {input.data:q} --pictures {input.pictures:q}"
-        " --hashes {params.hashes:q} --output-dir {params.folder:q} > {log:q} 2>&1"
+        " --marks {params.marks:q} --hashes {params.hashes:q} --output-dir {params.folder:q} > {log:q} 2>&1"

@@ -9,6 +9,7 @@ from workflow.figures.drawers import DRAWERS
 from workflow.figures.material import load
 from workflow.figures.style import save, use_style
 from workflow.jobs.process import job
+from workflow.tables.estimators import Mark
 
 
 def main() -> None:
@@ -18,12 +19,14 @@ def main() -> None:
     parser.add_argument("--tables", required=True, type=Path)
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--pictures", nargs="+", required=True, type=Path)
+    parser.add_argument("--marks", required=True, type=json.loads, help="of users' own estimators, as JSON")
     parser.add_argument("--hashes", required=True, type=json.loads, help="config_sha256 and code_sha256, as JSON")
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
     with job():
         use_style()
-        material = load(args.dataset, args.tables, args.data, args.pictures)
+        marks = {name: Mark(label, color) for name, (label, color) in args.marks.items()}
+        material = load(args.dataset, args.tables, args.data, args.pictures, marks)
         for name in args.figures:
             save(DRAWERS[name](material), args.output_dir / name)
         write_record(args.output_dir / "provenance.json", args.hashes)

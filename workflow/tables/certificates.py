@@ -3,12 +3,15 @@
 A value for the whole test split is predicted from a random subset by the model's own bound (Eq. 4), see `regression`.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
-from cdae.certificates.claims import threshold_nats
+from cdae.certificates.claims import Claim, threshold_nats
+from workflow.grid import cells as grid
+from workflow.grid.cells import Options
 from workflow.grid.record import Identity
 from workflow.tables.cells import Certified, Evaluated
 from workflow.tables.estimators import claim
@@ -30,8 +33,17 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def certificates(cells: list[Certified], own_bounds: dict[Identity, np.ndarray]) -> pd.DataFrame:
-    """One row per estimator of every certified cell.
+NOT_CERTIFIED = "not certified"  # the status of a cell that lacks a method
+LACKS_SIMULATE = (
+    "method `simulate` is missing, which draws (x, latents) and which the upper bound needs; add simulate(n, *, "
+    "generator), or to a decoder sample_x(z, *, generator), which draws x from p(x given z)"
+)
+
+
+def certificates(
+    cells: list[Certified], own_bounds: dict[Identity, np.ndarray], without_simulate: Sequence[Identity] = ()
+) -> pd.DataFrame:
+    """One row per estimator of every certified cell, and one for every cell that lacks `simulate`.
 
     Args:
         own_bounds: the model's own bound on every test example, by cell.
@@ -51,7 +63,18 @@ def certificates(cells: list[Certified], own_bounds: dict[Identity, np.ndarray])
             if f"{row.key}/lower" in cell.values:
                 found |= halves(cell.values[f"{row.key}/lower"], cell.values[f"{row.key}/upper"])
             rows.append(found)
+    refused = {"estimator": "all", "status": NOT_CERTIFIED, "reason": LACKS_SIMULATE, "claim": Claim.FAILED}
+    rows += [{**columns(identity), "variant": "", **refused} for identity in without_simulate]
     return table(rows, COLUMNS)
+
+
+def without_simulate(config: Options) -> list[Identity]:
+    """The cells of a configuration that are asked for a certificate, and have none for the lack of one method."""
+    return [
+        Identity(cell.dataset, cell.family, grid.sort_of_kind(cell.kind), cell.n_levels, cell.seed)
+        for cell in grid.cells(config)
+        if grid.lacks_simulate(config, cell)
+    ]
 
 
 def own_bounds(cells: list[Evaluated]) -> dict[Identity, np.ndarray]:

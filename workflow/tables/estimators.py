@@ -4,7 +4,7 @@ Nothing here is computed by a job, so rewording a title evaluates nothing again.
 `cdae.estimators.catalogue`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,16 +131,20 @@ CARDS = {
 }
 
 
-def claim(row: Row, threshold: float, *, doubted: bool = False) -> Claim:
+Cards = Mapping[str, Card]  # by the names of estimators
+
+
+def claim(row: Row, threshold: float, *, doubted: bool = False, cards: Cards = CARDS) -> Claim:
     """What may be said of a row.
 
     Args:
         threshold: `threshold_nats` of the data.
+        cards: with those of users' own estimators.
         doubted: whether something beside the row itself speaks against it, such as another row that surpasses it.
     """
     if row.status != OK:
         return Claim.FAILED
-    most = CARDS[row.estimator].claim
+    most = cards[row.estimator].claim
     if most is not Claim.STOCHASTIC:
         return most
     if isinstance(row, CertificateRow):

@@ -9,7 +9,7 @@ from cdae.certificates.claims import threshold_nats
 from cdae.units import bits_per_dim
 from workflow.grid.record import EvaluationRecord, EvaluationRow
 from workflow.tables.cells import Evaluated
-from workflow.tables.estimators import CARDS, claim
+from workflow.tables.estimators import CARDS, Cards, claim
 from workflow.tables.identity import IDENTITY, SAMPLES, columns, of_row, table
 
 COLUMNS = [
@@ -19,15 +19,19 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def log_likelihood(cells: list[Evaluated]) -> pd.DataFrame:
-    """One row per estimate of every cell."""
+def log_likelihood(cells: list[Evaluated], cards: Cards = CARDS) -> pd.DataFrame:
+    """One row per estimate of every cell.
+
+    Args:
+        cards: with those of users' own estimators.
+    """
     rows = [
         {
             **asdict(row),
             **columns(of_row(record.identity, row)),
             "split": "test" if row.n_points is not None else None,
-            "bits_per_dim": _bits_per_dim(record, row),
-            "claim": claim(row, threshold_nats(record.dim, record.n_intensity_levels)),
+            "bits_per_dim": _bits_per_dim(record, row, cards),
+            "claim": claim(row, threshold_nats(record.dim, record.n_intensity_levels), cards=cards),
             "config_sha256": record.config_sha256,
             "code_sha256": record.code_sha256,
         }
@@ -42,8 +46,8 @@ def per_example_values(cells: list[Evaluated]) -> list[np.ndarray | None]:
     return [cell.values.get(row.key) if row.status == "ok" else None for cell in cells for row in cell.record.rows]
 
 
-def _bits_per_dim(record: EvaluationRecord, row: EvaluationRow) -> float | None:
+def _bits_per_dim(record: EvaluationRecord, row: EvaluationRow, cards: Cards) -> float | None:
     """Bits per dimension on the dequantized scale; None for data without levels and where they mean nothing."""
-    if record.n_intensity_levels is None or row.mean_nats is None or not CARDS[row.estimator].in_bits:
+    if record.n_intensity_levels is None or row.mean_nats is None or not cards[row.estimator].in_bits:
         return None
     return bits_per_dim(row.mean_nats, dim=record.dim, n_intensity_levels=record.n_intensity_levels)

@@ -8,6 +8,7 @@ from workflow.grid.cells import Options, portable, sha256
 from workflow.grid.certificate import CertificateRow, CertificationRecord
 from workflow.grid.record import OK, EvaluationRecord
 from workflow.tables.estimators import CARDS
+from workflow.tables.own_cards import cards_of
 
 
 def card(
@@ -58,7 +59,7 @@ def _evaluated(settings: Options, records: list[EvaluationRecord]) -> list[str]:
     used = {row.estimator for record in records for row in record.rows}
     return [
         f"`{name}`: {known.evaluated(settings[name])} (claim: {_claim(known.claim)})"
-        for name, known in CARDS.items()
+        for name, known in cards_of(settings).items()
         if known.evaluated is not None and name in used
     ]
 

@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 
 from cdae.certificates.claims import Claim, weakest
 from workflow.grid.record import FAILED, NOT_RUN
-from workflow.tables.estimators import CARDS
+from workflow.tables.estimators import CARDS, Cards
 from workflow.tables.identity import SAMPLES, WHOLE
 
 KEYS = ["dataset", "model", "kind", "n_levels", "estimator", "variant", *SAMPLES, "n_importance_samples"]
@@ -26,12 +26,13 @@ STATISTICS = [
 ]  # fmt: skip
 
 
-def summarize(long: pd.DataFrame, values: list[np.ndarray | None]) -> pd.DataFrame:
+def summarize(long: pd.DataFrame, values: list[np.ndarray | None], cards: Cards = CARDS) -> pd.DataFrame:
     """One row per model and estimate: mean over the seeds that succeeded, its errors, and whether it is best.
 
     Args:
         long: the table `log_likelihood`.
         values: per example, of every row of it; None where it failed.
+        cards: with those of users' own estimators.
     """
     rows, seed_values = [], []
     for keys, group in long.groupby(KEYS, dropna=False, sort=False):
@@ -42,7 +43,7 @@ def summarize(long: pd.DataFrame, values: list[np.ndarray | None]) -> pd.DataFra
     summary = pd.DataFrame(rows, columns=[*KEYS, *STATISTICS, "n_failed", "n_not_run"])
     whole = {name: "Int64" for name in KEYS + STATISTICS if name in WHOLE}
     summary = summary.astype(whole | {name: float for name in STATISTICS if name.endswith("_nats")})
-    summary["best"] = _best(summary, seed_values)
+    summary["best"] = _best(summary, seed_values, cards)
     return summary
 
 
@@ -78,9 +79,9 @@ def _statistics(ok: pd.DataFrame, per_seed: list[np.ndarray]) -> dict[str, Any]:
     }
 
 
-def _best(summary: pd.DataFrame, seed_values: list[np.ndarray | None]) -> list[bool]:
+def _best(summary: pd.DataFrame, seed_values: list[np.ndarray | None], cards: Cards) -> list[bool]:
     """Whether a row beats every other trained model in its column."""
-    may_compete = [name for name, card in CARDS.items() if card.competes]
+    may_compete = [name for name, card in cards.items() if card.competes]
     competing = (summary["kind"] != "control") & (summary["n_seeds"] > 0) & summary["estimator"].isin(may_compete)
     best = [False] * len(summary)
     for _, group in summary[competing].groupby(["dataset", "estimator", "n_importance_samples"], dropna=False):

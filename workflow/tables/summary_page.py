@@ -6,7 +6,7 @@ from string import Formatter
 import pandas as pd
 
 from cdae.certificates.claims import Claim
-from workflow.tables.estimators import CARDS
+from workflow.tables.estimators import CARDS, Cards
 from workflow.tables.identity import label
 from workflow.tables.markup import Section
 from workflow.tables.numbers import error, estimate, with_error
@@ -34,7 +34,11 @@ NOTE = (
 
 
 def sections(
-    summary: pd.DataFrame, snapshots: pd.DataFrame, certificates: pd.DataFrame, gaps: pd.DataFrame
+    summary: pd.DataFrame,
+    snapshots: pd.DataFrame,
+    certificates: pd.DataFrame,
+    gaps: pd.DataFrame,
+    cards: Cards = CARDS,
 ) -> Iterator[Section]:
     """All tables of ours, data set by data set; strong text stands between double asterisks."""
     for dataset, group in summary.groupby("dataset", sort=False):
@@ -42,20 +46,20 @@ def sections(
         fact = f"exact log density of the data: {exact.iloc[0]:.2f}" if len(exact) else "exact value unknown"
         best = tightest(certificates[certificates["dataset"] == dataset])
         ours = gaps[gaps["dataset"] == dataset]
-        others = group["estimator"].isin([name for name, card in CARDS.items() if not card.competes])
-        yield Section(f"{dataset} ({fact})", _models_by_estimators(group[~others], best, ours))
+        others = group["estimator"].isin([name for name, card in cards.items() if not card.competes])
+        yield Section(f"{dataset} ({fact})", _models_by_estimators(group[~others], best, ours, cards))
         if others.any():
             title = f"{dataset}: other models, the same denoisers in a Markov chain from level to level"
-            yield Section(title, _models_by_estimators(group[others], best[:0], ours))
+            yield Section(title, _models_by_estimators(group[others], best[:0], ours, cards))
         on_the_way = snapshots[(snapshots["dataset"] == dataset) & (snapshots["status"] == "ok")]
         if len(on_the_way):
             yield Section(f"{dataset}: bound / IW-M by number of updates", _models_by_updates(on_the_way))
 
 
-def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame, gaps: pd.DataFrame, cards: Cards) -> pd.DataFrame:
     """Models down, estimators across; then the tightest bound of one replicate, where its gap is known, and the gap
     between training and test examples."""
-    cells = _cells(main_rows(group))
+    cells = _cells(main_rows(group), cards)
     columns = list(dict.fromkeys(cells.sort_values("order", kind="stable")["column"]))
     wide = cells.groupby(["Model", "column"], sort=False)["value"].agg("; ".join).unstack("column")
     wide = wide.reindex(index=cells["Model"].unique(), columns=columns).fillna("")
@@ -90,24 +94,24 @@ def _train_minus_test(gaps: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def _cells(rows: pd.DataFrame) -> pd.DataFrame:
+def _cells(rows: pd.DataFrame, cards: Cards) -> pd.DataFrame:
     """One entry per model and column: its text, and the place of its estimator in the order of the cards.
 
     An estimate that failed before it was known which column it belongs to stands in every column of its estimator.
     """
-    rows = rows[rows["estimator"].isin(CARDS)]  # a picture that failed has a row too, and no column
-    titles = [(row["estimator"], _title(row)) for _, row in rows.iterrows()]
+    rows = rows[rows["estimator"].isin(list(cards))]  # a picture that failed has a row too, and no column
+    titles = [(row["estimator"], _title(row, cards)) for _, row in rows.iterrows()]
     entries = []
     for (estimator, title), (_, row) in zip(titles, rows.iterrows(), strict=True):
         known = [title] if title else list(dict.fromkeys(t for e, t in titles if e == estimator and t))
-        for column in known or [CARDS[estimator].title.partition("{")[0].rstrip("-, ")]:
-            entries.append((label(row), column, _value(row), list(CARDS).index(estimator)))
+        for column in known or [cards[estimator].title.partition("{")[0].rstrip("-, ")]:
+            entries.append((label(row), column, _value(row), list(cards).index(estimator)))
     return pd.DataFrame(entries, columns=["Model", "column", "value", "order"])
 
 
-def _title(row: pd.Series) -> str:
+def _title(row: pd.Series, cards: Cards) -> str:
     """The column of a row; empty where the row failed before this was known."""
-    title = CARDS[row["estimator"]].title
+    title = cards[row["estimator"]].title
     fields = [name for _, name, _, _ in Formatter().parse(title) if name]
     return "" if any(pd.isna(row[name]) or row[name] == "" for name in fields) else title.format(**row)
 

@@ -11,12 +11,13 @@ from workflow.grid.record import EvaluationRecord
 from workflow.tables import certificates_page, paired_differences, published, summary_page
 from workflow.tables.bound_terms import bound_terms
 from workflow.tables.cells import read_certified, read_evaluated, read_snapshots
-from workflow.tables.certificates import certificates, own_bounds
+from workflow.tables.certificates import certificates, own_bounds, without_simulate
 from workflow.tables.diagnostics import diagnostics
 from workflow.tables.identity import write_csv
 from workflow.tables.levels import levels
 from workflow.tables.log_likelihood import log_likelihood, per_example_values
 from workflow.tables.markup import to_latex, to_markdown
+from workflow.tables.own_cards import cards_of
 from workflow.tables.predicted_bounds import predicted_bounds
 from workflow.tables.protocol import card
 from workflow.tables.snapshots import snapshots
@@ -43,14 +44,15 @@ def make(
     cells = [read_evaluated(path) for path in records]
     ends = [cell.record for cell in cells]
     on_the_way = [record for path in snapshot_records for record in read_snapshots(path)]
-    long = log_likelihood(cells)
-    summary = summarize(long, per_example_values(cells))
+    cards = cards_of(config["estimators"])
+    long = log_likelihood(cells, cards)
+    summary = summarize(long, per_example_values(cells), cards)
     curve, gaps = snapshots(ends, on_the_way), train_test_gap(ends)
     both_sides = [read_certified(path) for path in certificate_records]
-    certified = certificates(both_sides, own_bounds(cells))
+    certified = certificates(both_sides, own_bounds(cells), without_simulate(config))
     pairs = paired_differences.paired_differences(both_sides, certified)
     shown = [*certificates_page.sections(certified), *paired_differences.sections(pairs)]
-    ours = list(summary_page.sections(summary, curve, certified, gaps))
+    ours = list(summary_page.sections(summary, curve, certified, gaps, cards))
     loaders = {name: options["loader"] for name, options in config["datasets"].items()}
     others = published.sections(published.read(figures), loaders)
     protocol = card(config, ends, [cell.record for cell in both_sides], notes(data, ends))
