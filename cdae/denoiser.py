@@ -103,3 +103,26 @@ class UnsharedDenoiser(nn.Module):
         parts = self.data_scale.standardize(x)[order].split(n_examples)
         outputs = torch.cat([network(part) for network, part in zip(self.networks, parts, strict=True)])
         return self.data_scale.to_data(outputs[order.argsort()])
+
+
+def make_denoiser(
+    kind: str, data_scale: DataScale, hidden_sizes: Sequence[int], *, n_levels: int, generator: torch.Generator
+) -> nn.Module:
+    """Return an untrained denoiser made of multilayer perceptrons.
+
+    Args:
+        kind: "blind", "conditioned" or "unshared".
+
+    Raises:
+        ValueError: for another kind.
+    """
+    dim = len(data_scale.mean)
+    if kind == "blind":
+        return BlindDenoiser(mlp(dim, hidden_sizes, dim, generator=generator), data_scale)
+    if kind == "conditioned":
+        network = mlp(dim + n_levels, hidden_sizes, dim, generator=generator)
+        return ConditionedDenoiser(network, data_scale, n_levels)
+    if kind == "unshared":
+        networks = [mlp(dim, hidden_sizes, dim, generator=generator) for _ in range(n_levels)]
+        return UnsharedDenoiser(networks, data_scale)
+    raise ValueError(f"denoiser: got {kind!r}, expected blind, conditioned or unshared")

@@ -171,6 +171,15 @@ class Trainable(Protocol):
 
 
 @runtime_checkable
+class ManyLosses(Protocol):
+    """Has several losses with the same gradient in expectation, of which one trains it."""
+
+    losses: tuple[str, ...]
+
+    def named_loss(self, name: str, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]: ...
+
+
+@runtime_checkable
 class Fitted(Protocol):
     """Is fitted to the training data in one call, in place of gradient training; before it, its buffers are NaN."""
 

@@ -19,7 +19,7 @@ from cdae import ancestral, bound, objective
 from cdae.computing.chunks import EXAMPLES, examples_at_once
 from cdae.corruption import NoiseSchedule, corrupt, from_options
 from cdae.data import TrainingSet
-from cdae.denoiser import BlindDenoiser, ConditionedDenoiser, DataScale, UnsharedDenoiser, mlp
+from cdae.denoiser import DataScale, make_denoiser, mlp
 from cdae.density_predictor import DensityPredictor, Standardized
 from cdae.estimators import importance
 from cdae.gaussian import squared_norm
@@ -30,7 +30,7 @@ from cdae.prior import KINDS, DiagonalPrior, FullPrior
 LOSSES = ("shrunk", "shrunk_uniform", "full")
 RECONSTRUCTIONS = ("isotropic", "per_pixel")
 VARIANCES = ("closed_form", "learned")
-CLOSED_FORM, PREDICTED, ROBUST = "closed_form", "predicted", "robust"  # a configuration's names of last steps
+CLOSED_FORM, ROBUST = "closed_form", "robust"  # last steps in a configuration; the third is "predicted"
 
 
 class CDAE(nn.Module):
@@ -55,6 +55,7 @@ class CDAE(nn.Module):
             another prior with it, or a data_std that is negative or not finite.
     """
 
+    losses = LOSSES
     corruption_std: Tensor
     reconstruction_std: Tensor
     prior_mean: Tensor
@@ -113,13 +114,7 @@ class CDAE(nn.Module):
         schedule = from_options(options, data.pooled_std)
         dim, k, hidden_sizes = len(data.mean), schedule.n_levels, options["hidden_sizes"]
         scale = DataScale(data.mean, data.pooled_std, unit_interval=data.unit_interval)
-        denoiser: nn.Module
-        if options["denoiser"] == "conditioned":
-            denoiser = ConditionedDenoiser(mlp(dim + k, hidden_sizes, dim, generator=generator), scale, k)
-        elif options["denoiser"] == "unshared":
-            denoiser = UnsharedDenoiser([mlp(dim, hidden_sizes, dim, generator=generator) for _ in range(k)], scale)
-        else:
-            denoiser = BlindDenoiser(mlp(dim, hidden_sizes, dim, generator=generator), scale)
+        denoiser = make_denoiser(options["denoiser"], scale, hidden_sizes, n_levels=k, generator=generator)
         reconstruction, prior = options.get("reconstruction", "isotropic"), options.get("prior", "diagonal")
         predictor, last_step = None, options.get("last_step", CLOSED_FORM)
         if last_step != CLOSED_FORM:
@@ -183,16 +178,21 @@ class CDAE(nn.Module):
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
         """Compute the loss named at construction, in nats, averaged over the batch."""
-        if self.log_reconstruction_std is None:
-            return self._denoising_loss(x, self.reconstruction_std, generator)
-        std = self.log_reconstruction_std.double().exp()
-        return self._denoising_loss(x, std, generator) + objective.variance_terms(self.corruption_std, std, x.shape[1])
+        return self.named_loss(self.loss_name, x, generator=generator)
 
-    def _denoising_loss(self, x: Tensor, std: Tensor, generator: torch.Generator) -> Float[Tensor, ""]:
-        if self.loss_name == "full":
+    def named_loss(self, name: str, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
+        """Compute one of `losses`, in nats, averaged over the batch; all have the same gradient in expectation."""
+        if self.log_reconstruction_std is None:
+            return self._denoising_loss(name, x, self.reconstruction_std, generator)
+        std = self.log_reconstruction_std.double().exp()
+        terms = objective.variance_terms(self.corruption_std, std, x.shape[1])
+        return self._denoising_loss(name, x, std, generator) + terms
+
+    def _denoising_loss(self, name: str, x: Tensor, std: Tensor, generator: torch.Generator) -> Float[Tensor, ""]:
+        if name == "full":
             noisy = self.infer(x, generator=generator)
             return objective.full_loss(x, self.denoise(noisy), std, self._own_last_step(noisy[0]))
-        if self.loss_name == "shrunk":
+        if name == "shrunk":
             probability = objective.level_weights(std.detach())
         else:
             probability = torch.full_like(self.corruption_std[1:], 1.0 / self.n_levels)

@@ -19,6 +19,7 @@ from workflow.jobs.evaluation import Evaluation
 from workflow.tables.bound_terms import bound_terms
 from workflow.tables.cells import read_evaluated, read_snapshots
 from workflow.tables.diagnostics import diagnostics
+from workflow.tables.gradient_variance import gradient_variances
 from workflow.tables.levels import levels
 from workflow.tables.log_likelihood import log_likelihood
 from workflow.tables.snapshots import snapshots
@@ -141,7 +142,9 @@ def test_snapshots_have_the_finished_models_random_numbers(digits, tmp_path):
     of = cell("cdae")
     end = evaluated(of, digits, tmp_path)
     checkpoint.save_snapshots({10: checkpoint.state(end.build()), 20: checkpoint.state(end.build())}, tmp_path / "kept")
-    module.run_at_snapshots(of.config, HASHES, digits, tmp_path / "kept", tmp_path / "snapshots.json")
+    write_record(tmp_path / "training.json", {"status": "ok"})
+    files = [tmp_path / name for name in ("kept", "training.json", "snapshots.json")]
+    module.run_at_snapshots(of.config, HASHES, digits, *files)
     on_the_way = read_snapshots(tmp_path / "snapshots.json")
     assert [record.n_updates for record in on_the_way] == [10, 20]
     expected = [row for row in end.rows if row.estimator in ("lower_bound", "importance_weighted")]
@@ -266,3 +269,20 @@ def test_diagnostics_are_a_table_with_a_row_each(digits, tmp_path):
 def test_a_record_has_no_number_that_json_lacks(digits, tmp_path):
     run_with({"status": "ok"}, cell("vae"), digits, tmp_path)
     json.dumps(read_record(tmp_path / "record.json"), allow_nan=False)
+
+
+def test_the_noise_of_every_loss_is_measured_and_has_its_row(digits, tmp_path):
+    """At the same weights the loss over all levels varies least per example; per pass of the network it may not."""
+    of = cell("cdae")
+    end = evaluated(of, digits, tmp_path)
+    assert set(end.gradient_variance) == {"shrunk", "shrunk_uniform", "full"}
+    assert (
+        0.0
+        < end.gradient_variance["full"]
+        < min(end.gradient_variance["shrunk"], end.gradient_variance["shrunk_uniform"])
+    )
+    table = gradient_variances([end.record(n_updates=30)]).set_index("loss")
+    assert table["passes_per_example"].to_dict() == {"shrunk": 1, "shrunk_uniform": 1, "full": 3}
+    expected = {name: value * (3 if name == "full" else 1) for name, value in end.gradient_variance.items()}
+    assert table["variance_of_as_many_passes"].to_dict() == expected
+    assert evaluated(cell("vae"), digits, tmp_path).gradient_variance == {}

@@ -12,6 +12,7 @@ TABLES = (
     "published.md",
     "bound_terms.csv",
     "levels.csv",
+    "gradient_variance.csv",
     "predicted_bounds.csv",
     "train_test_gap.csv",
     "certificates.csv",

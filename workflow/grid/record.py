@@ -106,6 +106,7 @@ class EvaluationRecord:
         n_updates: gradient steps until then; None for a model that is not trained by them.
         n_intensity_levels: of the data; None for real values.
         seen_examples: by estimator, what it gives on training examples.
+        gradient_variance: by loss, of the gradient of one batch of training examples, summed over parameters.
         predicted_nats: by split, the bound that a pilot promised, of a model whose levels it chose.
     """
 
@@ -116,6 +117,7 @@ class EvaluationRecord:
     rows: list[EvaluationRow]
     levels: Levels
     seen_examples: dict[str, SeenExamples]
+    gradient_variance: dict[str, float] = field(default_factory=dict)
     predicted_nats: dict[str, float] = field(default_factory=dict)
     n_updates: int | None = None
     status: str = OK

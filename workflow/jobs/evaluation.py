@@ -18,11 +18,11 @@ from cdae.computing.arrays import write_npz
 from cdae.computing.files import read_record, write_record
 from cdae.data import load_evaluation_set
 from cdae.estimators.catalogue import ESTIMATORS, Entry, entry, estimators_for
-from cdae.interfaces import Estimate, Layered, Samples
+from cdae.interfaces import Estimate, Layered, ManyLosses, Samples
 from cdae.seen_examples import with_seen_examples
 from cdae.statistics import beside_exact, mean_and_error
 from workflow.grid.record import FAILED, NOT_RUN, OK, EvaluationRecord, EvaluationRow, Levels, SeenExamples
-from workflow.jobs import pictures
+from workflow.jobs import measurements, pictures
 from workflow.jobs.cell import CellJob
 from workflow.jobs.process import (
     is_failure_of_the_machine,
@@ -112,6 +112,7 @@ class Evaluation:
         self.pictures: pictures.Pictures = {}
         self.levels = Levels()
         self.seen_examples: dict[str, SeenExamples] = {}
+        self.gradient_variance: dict[str, float] = {}
 
     def run_all(self, weights: str | Path) -> None:
         """Run everything; where the machine has not the memory for it, every estimator's row says so."""
@@ -135,6 +136,8 @@ class Evaluation:
             self.attempt("pictures of samples", lambda: self.picture_samples(model))
         if isinstance(model, Layered):
             self.attempt("pictures of levels", lambda: self.picture_levels(model))
+        if isinstance(model, ManyLosses):
+            self.attempt("gradient variance", lambda: self.measure_gradients(model))
 
     def estimators(self) -> list[str]:
         """Those that run on this model, of those that are configured; a user's own is configured where it runs."""
@@ -239,15 +242,11 @@ class Evaluation:
         self.pictures |= pictures.of_levels(model, self.data.examples, generator=generator)
 
     def measure_levels(self, model: Layered) -> None:
-        """Errors of the denoiser on either split (of the training split as many examples) and variances, by level."""
-        generator = self.cell.generator("levels")
-        seen = self.data.training.draw(generator=generator)[: len(self.data.examples)]
-        self.levels = Levels(
-            corruption_std=model.corruption_std[1:].tolist(),
-            reconstruction_std=model.pooled_reconstruction_std.tolist(),
-            mse_train=model.level_mse(seen, generator=generator).tolist(),
-            mse_test=model.level_mse(self.data.examples, generator=generator).tolist(),
-        )
+        self.levels = measurements.levels(model, self.data, generator=self.cell.generator("levels"))
+
+    def measure_gradients(self, model: ManyLosses) -> None:
+        generator = self.cell.generator("gradient variance")
+        self.gradient_variance = measurements.gradient_variances(model, self.data, generator=generator)
 
     def record(self, **facts: Any) -> EvaluationRecord:
         """All that the tables need to know of the cell but the per-example values."""
@@ -259,6 +258,7 @@ class Evaluation:
             rows=self.rows,
             levels=self.levels,
             seen_examples=self.seen_examples,
+            gradient_variance=self.gradient_variance,
             status=self.status,
             **facts,
         )

@@ -16,14 +16,14 @@ IDENTITY = ["dataset", "model", "kind", "n_levels", "seed"]  # of a cell
 SAMPLES = ["last_step", "chain_start", "n_chain_steps"]  # of what an estimate was made from, if from samples
 TEXT = [
     "dataset", "model", "kind", "estimator", "variant", "last_step", "chain_start", "claim", "status", "reason",
-    "split", "term", "diagnostic", "config_sha256", "code_sha256", "reference_model", "reference_estimator",
+    "split", "term", "diagnostic", "loss", "config_sha256", "code_sha256", "reference_model", "reference_estimator",
     "reference_variant", "other_model", "other_estimator", "other_variant", "conclusion",
 ]  # fmt: skip
 WHOLE = [
     "n_levels", "seed", "n_updates", "level", "n_importance_samples", "n_distributions", "n_points", "n_simulated",
     "n_chain_steps", "n_train_points", "n_test_points", "n_seeds", "n_failed",
     "reference_n_levels", "other_n_levels",
-    "n_checked", "n_repeats",
+    "n_checked", "n_repeats", "passes_per_example",
 ]  # fmt: skip
 YES_OR_NO = ["best", "extrapolates"]
 

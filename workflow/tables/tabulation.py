@@ -13,6 +13,7 @@ from workflow.tables.bound_terms import bound_terms
 from workflow.tables.cells import read_certified, read_evaluated, read_snapshots
 from workflow.tables.certificates import certificates, own_bounds, without_simulate
 from workflow.tables.diagnostics import diagnostics
+from workflow.tables.gradient_variance import gradient_variances
 from workflow.tables.identity import write_csv
 from workflow.tables.levels import levels
 from workflow.tables.log_likelihood import log_likelihood, per_example_values
@@ -64,6 +65,7 @@ def make(
         "published.md": to_markdown("Published figures", published.NOTE, others),
         "bound_terms.csv": bound_terms(ends),
         "levels.csv": levels([*ends, *on_the_way]),
+        "gradient_variance.csv": gradient_variances(ends),
         "predicted_bounds.csv": predicted_bounds(ends),
         "train_test_gap.csv": gaps,
         "certificates.csv": certified,
