@@ -35,6 +35,8 @@ def cells(config: Options) -> list[Cell]:
     found = []
     for dataset in config["datasets"]:
         for family, options in config["models"].items():
+            if dataset not in options.get("datasets", config["datasets"]):
+                continue
             for n_levels in options.get("n_levels", [None]):
                 model = family if n_levels is None else f"{family}-k{n_levels}"
                 for seed in options.get("seeds", config["seeds"]):
@@ -53,7 +55,8 @@ def dataset_options(config: Options, dataset: str) -> Options:
 def training_config(config: Options, cell: Cell) -> Options:
     """Everything that the training of a cell depends on, as plain sorted types."""
     model = dict(config["models"][cell.family])
-    model.pop("seeds", None)
+    for key in ("seeds", "datasets"):
+        model.pop(key, None)
     if cell.n_levels is not None:
         model["n_levels"] = cell.n_levels
     if is_import_path(cell.kind):  # tables name the sort of model before the first hyphen, and all of these are one
@@ -75,7 +78,7 @@ def needs_pilot(config: Options, cell: Cell) -> bool:
 
 
 def pilots(config: Options) -> list[str]:
-    """The data sets that have a pilot: all of them if a model needs one, and else none."""
+    """The data sets that have a pilot: those of the models that need one."""
     return list(dict.fromkeys(cell.dataset for cell in cells(config) if needs_pilot(config, cell)))
 
 

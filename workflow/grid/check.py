@@ -55,6 +55,7 @@ def checked(config: Options) -> Options:
         _check_dataset(f"datasets.{name}", options, config.get("data_root"))
     if "pilot" in config:
         check_pilot(config["pilot"])
+    _check_datasets_of_models(config)
     for name, options in config["models"].items():
         if options["kind"] == "cdae":
             check_schedule(f"models.{name}", options, config.get("pilot"))
@@ -169,6 +170,15 @@ def _check_model(where: str, options: Options) -> None:
             raise ValueError(
                 f"{where}.training.snapshots: got {n_updates}, expected less than n_updates = {training['n_updates']}"
             )
+
+
+def _check_datasets_of_models(config: Options) -> None:
+    """Data sets that models name are there, and every data set has a model."""
+    for name, options in config["models"].items():
+        for dataset in options.get("datasets", []):
+            check_known(f"models.{name}.datasets", dataset, config["datasets"])
+    for dataset in set(config["datasets"]) - {cell.dataset for cell in cells(config)}:
+        raise ValueError(f"datasets.{dataset}: got no model for it, expected one at least; remove it, or add a model")
 
 
 def _check_names(config: Options) -> None:

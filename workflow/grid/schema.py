@@ -28,7 +28,12 @@ def definition_of_kind(kind: str) -> Schema:
         "type": "object",
         "additionalProperties": False,
         "required": ["kind", *own["required"]],
-        "properties": {"kind": {"const": kind}, "seeds": {"$ref": "#/$defs/seeds"}, **own["properties"]},
+        "properties": {
+            "kind": {"const": kind},
+            "seeds": {"$ref": "#/$defs/seeds"},
+            "datasets": {"$ref": "#/$defs/some_datasets"},
+            **own["properties"],
+        },
     }
 
 
