@@ -9,11 +9,11 @@ from workflow.grid import cells as grid
 from workflow.grid.provenance import Provenance
 
 
-def test_default_grid_has_its_87_trained_cells():
+def test_default_grid_has_its_83_trained_cells():
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     cells = grid.cells(config)
     trained = [cell for cell in cells if not cell.kind.startswith("control")]
-    assert len(trained) == 87
+    assert len(trained) == 83
     assert len({(cell.dataset, cell.model, cell.seed) for cell in cells}) == len(cells)
 
 
@@ -103,6 +103,14 @@ def test_the_pilot_does_not_depend_on_the_models_that_it_chooses_levels_for(conf
         assert Provenance(config).of_pilot("digits") == Provenance(changed).of_pilot("digits")
     other = change(config, "base_seed", 2)
     assert Provenance(config).of_pilot("digits") != Provenance(other).of_pilot("digits")
+
+
+def test_a_models_own_data_sets_replace_all_and_are_no_part_of_its_options(config):
+    changed = change(config, "models.cdae-optimal.datasets", ["digits"])
+    found = [cell for cell in grid.cells(changed) if cell.family == "cdae-optimal"]
+    assert [cell.dataset for cell in found] == ["digits"] == grid.pilots(changed)
+    assert grid.training_config(changed, found[0]) == grid.training_config(config, found[0])
+    assert len(grid.cells(changed)) == len(grid.cells(config)) - 1
 
 
 def test_only_loaders_of_downloaded_files_are_told_where_to_look(config):

@@ -50,6 +50,9 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("device", "gpu", ["device", "got 'gpu', expected one of 'auto', 'cpu', 'cuda'"]),
         ("estimators.lower_bond", {}, ["unknown key 'lower_bond'", "did you mean 'lower_bound'"]),
         ("models.cdae.n_levels", [0], ["models.cdae.n_levels.0", "got 0, expected at least 1"]),
+        ("models.vae.datasets", ["digit"], ["models.vae.datasets", "'digit'", "did you mean 'digits'"]),
+        ("models.vae.datasets", [], ["models.vae.datasets", "at least 1 entries"]),
+        ("models.vae.datasets", ["digits", "digits"], ["models.vae.datasets", "every entry once"]),
         ("models.cdae.schedule", "optimum", ["models.cdae.schedule", "'optimum'", "did you mean 'optimal'"]),
         ("models.cdae.schedule", 3, ["models.cdae.schedule", "got 3, expected text or a list"]),
         ("models.cdae.schedule", "optimal", ["models.cdae.first_std", "schedule: optimal", "remove it"]),
@@ -127,6 +130,12 @@ def test_a_key_that_is_no_text_is_refused_at_any_level(config, key):
     for changed in ({**config, key: 1}, change(config, "models", {**config["models"], key: {"kind": "vae"}})):
         with pytest.raises(ValueError, match=f"got the key {key}, expected text"):
             checked(changed)
+
+
+def test_a_data_set_without_a_model_is_refused(config):
+    config["models"] = {"vae": {**config["models"]["vae"], "datasets": ["digits"]}}
+    with pytest.raises(ValueError, match=r"datasets\.mixture_2d: got no model for it, expected one at least"):
+        checked(config)
 
 
 def test_schedules_that_are_chosen_or_given_are_accepted(config):

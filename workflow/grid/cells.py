@@ -36,6 +36,8 @@ def cells(config: Options) -> list[Cell]:
     found = []
     for dataset in config["datasets"]:
         for family, options in config["models"].items():
+            if dataset not in options.get("datasets", config["datasets"]):
+                continue
             for n_levels in options.get("n_levels", [None]):
                 model = family if n_levels is None else f"{family}-k{n_levels}"
                 for seed in _seeds(config, dataset, options):
@@ -86,7 +88,7 @@ def needs_pilot(config: Options, cell: Cell) -> bool:
 
 
 def pilots(config: Options) -> list[str]:
-    """The data sets that have a pilot: all of them if a model needs one, and else none."""
+    """The data sets that have a pilot: those of the models that need one."""
     return list(dict.fromkeys(cell.dataset for cell in cells(config) if needs_pilot(config, cell)))
 
 
