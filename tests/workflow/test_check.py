@@ -134,7 +134,7 @@ def test_a_key_that_is_no_text_is_refused_at_any_level(config, key):
 
 def test_a_data_set_without_a_model_is_refused(config):
     config["models"] = {"vae": {**config["models"]["vae"], "datasets": ["digits"]}}
-    with pytest.raises(ValueError, match=r"datasets\.mixture_2d: got no model for it, expected one at least"):
+    with pytest.raises(ValueError, match=r"datasets\.mixture_2d: got no replicate of it by seeds and datasets"):
         checked(config)
 
 

@@ -36,8 +36,6 @@ def cells(config: Options) -> list[Cell]:
     found = []
     for dataset in config["datasets"]:
         for family, options in config["models"].items():
-            if dataset not in options.get("datasets", config["datasets"]):
-                continue
             for n_levels in options.get("n_levels", [None]):
                 model = family if n_levels is None else f"{family}-k{n_levels}"
                 for seed in _seeds(config, dataset, options):

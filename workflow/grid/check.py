@@ -60,7 +60,6 @@ def checked(config: Options) -> Options:
         _check_dataset(f"datasets.{name}", options, config.get("data_root"))
     if "pilot" in config:
         check_pilot(config["pilot"])
-    _check_datasets_of_models(config)
     for name, options in config["models"].items():
         if options["kind"] == "cdae":
             check_schedule(f"models.{name}", options, config.get("pilot"))
