@@ -68,7 +68,7 @@ def costs_of(
     """Return the costs of levels on examples with the errors `mse`, at variances fitted to the training examples.
 
     Args:
-        reconstruction: as in a configuration. With "predicted" the last step is taken as isotropic, which it improves
+        reconstruction: as in a configuration. A last step that is predicted is taken as one of Eq. 9, which it improves
             on: its own curve E[-log p(x_0 | x_1)] over c_1 would take the place of `first`.
         variance: of the data along the axes of the prior, see `level_costs.last_costs`.
     """
