@@ -47,7 +47,7 @@ def test_data_estimates_numerics_and_identity_are_told(config):
         "200 samples",
         "M = 30, on 10 test points",
         "annealing over 5 distributions",
-        "bfloat16 (cdae); highest (dae-walkback, vae)",
+        "bfloat16 (cdae, cdae-optimal); highest (dae-walkback, vae)",
         "Base seed 1, replicates 0",
         sha256(portable(config)),
         sha256(["a", "b"]),
