@@ -7,7 +7,16 @@ import pandas as pd
 
 from workflow.figures.material import Material
 from workflow.grid.record import EvaluationRecord, EvaluationRow, Identity, Levels
-from workflow.tables import bound_terms, certificates, diagnostics, levels, snapshots, summary, train_test_gap
+from workflow.tables import (
+    bound_terms,
+    certificates,
+    diagnostics,
+    levels,
+    predicted_bounds,
+    snapshots,
+    summary,
+    train_test_gap,
+)
 from workflow.tables.identity import table
 from workflow.tables.tightest import HALVES
 
@@ -96,6 +105,7 @@ def material(**changes: Any) -> Material:
         "levels": table([], levels.COLUMNS),
         "snapshots": snapshot_table(),
         "certificates": certificate_table(),
+        "predicted_bounds": table([], predicted_bounds.COLUMNS),
         "pictures": {},
         "test": np.linspace(0.0, 1.0, 80).reshape(20, 4),
         "image_shape": (2, 2),

@@ -21,7 +21,7 @@ from workflow.figures.drawers import DRAWERS
 from workflow.figures.material import load
 from workflow.figures.panels import point_limits, tile
 from workflow.figures.style import COLORS, GREY, color, no_values, save, use_style
-from workflow.tables import bound_terms, diagnostics, levels
+from workflow.tables import bound_terms, diagnostics, levels, predicted_bounds
 from workflow.tables.estimators import Mark
 from workflow.tables.identity import table, write_csv
 
@@ -296,6 +296,38 @@ def test_a_gap_below_the_smallest_is_drawn_there():
     known = {"summary": summary_table(summary_row()), "certificates": certificate_table(*rows)}
     _, right = draw("certified_by_levels", **known).axes
     assert right.containers[0][0].get_ydata().tolist() == [1e-3, 2.0]
+
+
+# schedules
+
+
+def promised(**changes):
+    return CELL | {"model": "chosen", "n_levels": 2, "predicted_validation_nats": 70.0} | changes
+
+
+def test_schedules_has_bound_and_tightest_bound_of_both_sorts_of_levels():
+    rows = [summary_row(model=name, n_levels=k, mean_nats=10.0 * k) for name in ("cdae", "other", "chosen")
+            for k in (2, 4)]  # fmt: skip
+    tight = [certificate(model=name, n_levels=2, gap_nats=1.0) for name in ("cdae", "chosen")]
+    known = {"summary": summary_table(*rows), "certificates": certificate_table(*tight)}
+    pilot = table([promised(), promised(seed=1, predicted_validation_nats=80.0), promised(n_levels=4)],
+                  predicted_bounds.COLUMNS)  # fmt: skip
+    (axes,) = draw("schedules", predicted_bounds=pilot, **known).axes
+    assert set(lines(axes)) == {
+        "cdae: bound (Eq. 4)", "cdae: tightest bound", "chosen: bound (Eq. 4)", "chosen: tightest bound",
+        "promised by the pilot",
+    }  # fmt: skip
+    by_label = {container.get_label(): container for container in axes.containers}
+    assert by_label["chosen: bound (Eq. 4)"][0].get_ydata().tolist() == [20.0, 40.0]
+    (dotted,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert dotted.get_ydata().tolist() == [75.0, 70.0]
+    assert axes.get_xlabel() == "number of levels k" and axes.get_title() == "mnist"
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["2", "4"]
+
+
+def test_schedules_says_so_where_no_pilot_chose_any():
+    figure = draw("schedules", summary=summary_table(summary_row()))
+    assert not figure.axes and "no values" in [t.get_text() for t in figure.texts]
 
 
 # Pictures

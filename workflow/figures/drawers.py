@@ -13,6 +13,7 @@ from workflow.figures.parzen_bars import parzen_bars
 from workflow.figures.parzen_by_chain_steps import parzen_by_chain_steps
 from workflow.figures.reconstructions import reconstructions
 from workflow.figures.samples import samples
+from workflow.figures.schedules import schedules
 from workflow.figures.snapshots import snapshots
 
 DRAWERS: dict[str, Callable[[Material], Figure]] = {
@@ -25,4 +26,5 @@ DRAWERS: dict[str, Callable[[Material], Figure]] = {
     "parzen_by_chain_steps": parzen_by_chain_steps,
     "snapshots": snapshots,
     "certified_by_levels": certified_by_levels,
+    "schedules": schedules,
 }

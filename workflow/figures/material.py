@@ -10,7 +10,7 @@ from cdae.computing.arrays import read_npz
 from workflow.tables.estimators import Mark
 from workflow.tables.identity import read_csv
 
-TABLES = ("summary", "bound_terms", "diagnostics", "levels", "snapshots", "certificates")
+TABLES = ("summary", "bound_terms", "diagnostics", "levels", "snapshots", "certificates", "predicted_bounds")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Material:
     levels: pd.DataFrame
     snapshots: pd.DataFrame
     certificates: pd.DataFrame
+    predicted_bounds: pd.DataFrame
     pictures: dict[str, dict[str, np.ndarray]]
     test: np.ndarray
     image_shape: tuple[int, ...]

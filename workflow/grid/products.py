@@ -1,6 +1,6 @@
 """The tables and figures that a run makes, by name: the one list that rules, comparison and tests read."""
 
-from workflow.grid.cells import Options, cells, certified, snapshots
+from workflow.grid.cells import Options, cells, certified, pilots, snapshots
 from workflow.grid.methods import kind_offers
 from workflow.grid.own_estimators import own_estimators
 
@@ -21,7 +21,12 @@ TABLES = (
     "snapshots.csv",
     "diagnostics.csv",
 )
-ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES = "always", "with snapshots", "with certificates"
+ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT = (
+    "always",
+    "with snapshots",
+    "with certificates",
+    "with a pilot",
+)
 FIGURES = {  # a figure is drawn always, with a stage, or if a model has the methods of a Protocol of `cdae.interfaces`
     "samples": ALWAYS,
     "parzen_bars": ALWAYS,
@@ -32,8 +37,15 @@ FIGURES = {  # a figure is drawn always, with a stage, or if a model has the met
     "parzen_by_chain_steps": "Chained",
     "snapshots": WITH_SNAPSHOTS,
     "certified_by_levels": WITH_CERTIFICATES,
+    "schedules": WITH_A_PILOT,
 }
-COMMITTED_FIGURES = ("likelihood_by_levels", "snapshots", "parzen_bars", "certified_by_levels")  # in results/reference
+COMMITTED_FIGURES = (  # in results/reference
+    "likelihood_by_levels",
+    "snapshots",
+    "parzen_bars",
+    "certified_by_levels",
+    "schedules",
+)
 
 
 def figures(config: Options) -> list[str]:
@@ -43,6 +55,7 @@ def figures(config: Options) -> list[str]:
         ALWAYS: True,
         WITH_SNAPSHOTS: any(snapshots(config, cell) for cell in all_cells),
         WITH_CERTIFICATES: any(certified(config, cell) for cell in all_cells),
+        WITH_A_PILOT: bool(pilots(config)),
     }
     kinds = {cell.kind for cell in all_cells}
     return [

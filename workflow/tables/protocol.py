@@ -28,6 +28,12 @@ def card(
         **({"Notes on the input": notes} if notes else {}),
         "Estimates": _evaluated(config["estimators"], records),
         "Certificates": _certified(config.get("certify", {}), certified),
+        "Comparable": [
+            "Log-likelihoods of one data set are: they are on one data scale, with one dequantization of every "
+            "test example. Means over different points, such as a subset's, have the errors of their points; compare "
+            "such rows by `paired_differences.csv`.",
+            "Not: Parzen values with log-likelihoods, nor data sets with one another, but by bits per dimension.",
+        ],
         "Numerics": [
             "Nats per example; standard errors are std / sqrt(n) over test points; the spread between seeds is apart.",
             "Likelihoods in float32 products with float64 sums, one thread" + _precisions(config["models"]) + ".",
