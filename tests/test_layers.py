@@ -102,7 +102,8 @@ BELOW = {  # a folder of workflow -> what else of ours it may import
     "jobs": {"workflow.grid.record", "workflow.grid.certificate", "baselines", "cdae"},
     "grid": {
         *("baselines.registry", "baselines.own_methods", "cdae.datasets.registry"),
-        *("cdae.certificates.evidence", "cdae.class_source", "cdae.computing", "cdae.import_path"),
+        *("cdae.certificates.claims", "cdae.certificates.evidence", "cdae.class_source", "cdae.computing"),
+        "cdae.import_path",
     },
 }
 WITHOUT = {  # a folder of workflow -> what importing all of it never loads

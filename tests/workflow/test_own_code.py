@@ -78,3 +78,17 @@ def test_packages_that_are_installed_beside_a_module_do_not_count(working_folder
     before = code_of("single:M")
     (folder / "neighbour.py").write_text("A = 1")
     assert code_of("single:M") == before
+
+
+def test_packages_of_an_environment_within_the_folder_do_not_count(working_folder, monkeypatch):
+    """As torch in the `.venv` of a clone, whose thousands of files would be read."""
+    folder = working_folder / ".venv/lib/site-packages"
+    folder.mkdir(parents=True)
+    (folder / "heavy.py").write_text("")
+    (working_folder / "model.py").write_text("import heavy\nimport outside\nclass M: ...\n")
+    monkeypatch.syspath_prepend(folder)
+    before = {target: code_of(target) for target in ("model.py:M", "model:M")}
+    (folder / "heavy.py").write_text("A = 1")
+    assert {target: code_of(target) for target in before} == before
+    (working_folder / "outside.py").write_text("D = 2")
+    assert code_of("model.py:M") != before["model.py:M"]

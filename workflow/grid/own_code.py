@@ -46,12 +46,17 @@ def own_code(target: ImportPath) -> OwnCode:
         for imported in imported_sources(source):
             if imported.module.split(".")[0] in PACKAGES and module_file(imported.module):
                 ours.add(f"{imported.module}:")
-            elif root.name not in INSTALLED and imported.file.is_relative_to(root):
+            elif root.name not in INSTALLED and _is_beside(imported.file, root):
                 waiting.append(imported)
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
     return OwnCode((digest.hexdigest(),), tuple(sorted(ours)))
+
+
+def _is_beside(file: Path, root: Path) -> bool:
+    """Whether a file lies in a folder, and in no environment of installed packages within it, such as `.venv`."""
+    return file.is_relative_to(root) and not {*INSTALLED} & {*file.relative_to(root).parts}
 
 
 def _root(source: Source) -> Path:
