@@ -17,8 +17,11 @@ import zuko
 from torch import Tensor, nn
 
 
-class Flow(nn.Module):
-    """Not fitted to the data's place and width until `refit` is called."""
+class Density(nn.Module):
+    """A flow that is not sampled from; not fitted to the data's place and width until `refit` is called.
+
+    Samples take a pass through the networks per dimension, which is dear for images.
+    """
 
     options_schema = {  # noqa: RUF012  read as it is written, before anything runs
         "type": "object",
@@ -64,6 +67,17 @@ class Flow(nn.Module):
         per_dimension = log_slope - self.std.log() - 0.5 * e.square() - 0.5 * math.log(2.0 * math.pi)
         return per_dimension.sum(-1, dtype=torch.float64) + log_det.double()
 
+    def _to_reals(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """y and log |dy/dx|, per dimension."""
+        if not self.margin:
+            return x, torch.zeros_like(x)
+        p = self.margin + (1.0 - 2.0 * self.margin) * x
+        return p.logit(), math.log1p(-2.0 * self.margin) - p.log() - torch.log1p(-p)
+
+
+class Flow(Density):
+    """The same with samples."""
+
     @torch.no_grad()
     def sample(self, n_samples: int, *, generator: torch.Generator) -> Tensor:
         """Draw examples (n_samples, dim)."""
@@ -71,10 +85,3 @@ class Flow(nn.Module):
         e = torch.randn(n_samples, len(self.mean), generator=generator, **like)
         y = self.mean + self.std * self.flow().transform.inv(e)
         return (y.sigmoid() - self.margin) / (1.0 - 2.0 * self.margin) if self.margin else y
-
-    def _to_reals(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """y and log |dy/dx|, per dimension."""
-        if not self.margin:
-            return x, torch.zeros_like(x)
-        p = self.margin + (1.0 - 2.0 * self.margin) * x
-        return p.logit(), math.log1p(-2.0 * self.margin) - p.log() - torch.log1p(-p)
