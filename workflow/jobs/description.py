@@ -18,7 +18,7 @@ EVALUATED, CERTIFIED = "evaluation", "certificate"
 CERTIFICATES: dict[str, tuple[type, ...]] = {  # estimator of `cdae.certificates.trials` -> what it needs
     "importance_weighted": (Simulates, Weighted),
     "annealed, from the prior": (Simulates, Decoder),
-    "annealed, guided": (Simulates, Denoises),
+    "annealed, fitted": (Simulates, Denoises),
     "all_pairs": (Simulates, Denoises),
     "sequential": (Simulates, Denoises),
 }
