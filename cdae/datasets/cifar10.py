@@ -60,7 +60,7 @@ def load(data_root: str | None = None) -> RawData:
     *train, (validation, validation_labels), (test, test_labels) = batches
     if len(test) < N_TEST:
         warnings.warn(
-            f"cifar10: the test split is the first {len(test):,} of {N_TEST:,} test images, so results are not those "
+            f"the test split is the first {len(test):,} of {N_TEST:,} test images, so results are not those "
             "of the whole test set",
             InputWarning,
             stacklevel=2,

@@ -268,7 +268,7 @@ def test_other_frames_are_noted(tmp_path):
 def test_a_part_of_the_test_images_is_noted(tmp_path, monkeypatch):
     monkeypatch.setattr(cifar10, "N_TEST", 7)
     written("cifar10", "sheets", tmp_path)
-    with pytest.warns(InputWarning, match="cifar10: the test split is the first 6 of 7 test images"):
+    with pytest.warns(InputWarning, match="^the test split is the first 6 of 7 test images"):
         cifar10.load(str(tmp_path))
 
 
