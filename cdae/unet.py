@@ -19,7 +19,7 @@ from torch.nn import functional
 from cdae.denoiser import linear
 
 ROWS = 256  # examples that pass together, for limited memory
-MOST_GROUPS = 8
+MOST_GROUPS, EPSILON = 8, 1e-5
 
 
 def convolution(n_in: int, n_out: int, width: int = 3, *, stride: int = 1, generator: torch.Generator) -> nn.Conv2d:
@@ -31,9 +31,20 @@ def convolution(n_in: int, n_out: int, width: int = 3, *, stride: int = 1, gener
     return layer
 
 
-def normalization(n_channels: int) -> nn.GroupNorm:
-    """Return the normalisation of up to eight groups of channels."""
-    return nn.GroupNorm(gcd(MOST_GROUPS, n_channels), n_channels)
+class GroupNorm(nn.Module):
+    """The normalisation of up to eight groups of channels, as torch's, but with gradients in batches too."""
+
+    def __init__(self, n_channels: int):
+        super().__init__()
+        self.n_groups = gcd(MOST_GROUPS, n_channels)
+        self.weight, self.bias = nn.Parameter(torch.ones(n_channels)), nn.Parameter(torch.zeros(n_channels))
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Give every group of every example the mean 0 and the variance 1, and rescale every channel."""
+        groups = x.reshape(len(x), self.n_groups, -1)
+        centred = groups - groups.mean(-1, keepdim=True)
+        normal = centred * (centred.square().mean(-1, keepdim=True) + EPSILON).rsqrt()
+        return normal.reshape(x.shape) * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 def doubled(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c hh ww"]:
@@ -47,7 +58,7 @@ class Block(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, n_conditions: int, *, generator: torch.Generator):
         super().__init__()
-        self.norm_1, self.norm_2 = normalization(n_in), normalization(n_out)
+        self.norm_1, self.norm_2 = GroupNorm(n_in), GroupNorm(n_out)
         self.conv_1 = convolution(n_in, n_out, generator=generator)
         self.conv_2 = convolution(n_out, n_out, generator=generator)
         self.shift = linear(n_conditions, n_out, generator=generator) if n_conditions else None
@@ -94,7 +105,7 @@ class UNet(nn.Module):
         self.bottom = Block(last, last, n_conditions, generator=g)
         self.widen = nn.ModuleList(convolution(m, n, generator=g) for n, m in reversed(steps))
         self.up = nn.ModuleList(Block(2 * n, n, n_conditions, generator=g) for n, _ in reversed(steps))
-        self.leave = nn.Sequential(normalization(first), nn.SiLU(), convolution(first, self.n_colours, generator=g))
+        self.leave = nn.Sequential(GroupNorm(first), nn.SiLU(), convolution(first, self.n_colours, generator=g))
 
     def forward(self, inputs: Float[Tensor, "n inputs"]) -> Float[Tensor, "n dim"]:
         """Apply the network to all examples, a limited number at a time; the output has the dtype of the input."""
