@@ -31,6 +31,8 @@ class RawData:
         unit_interval: whether the data live in [0, 1].
         image_shape: (height, width) or (height, width, channels); None where examples are not images.
         log_density: the exact log density of the data in nats, on float64 arrays (n, dim); None where unknown.
+        labels: the classes of the examples of every split, three arrays (n,) of whole numbers from 0; None where there
+            are none. They are stored beside the examples, and no model sees them.
     """
 
     train: np.ndarray
@@ -40,9 +42,13 @@ class RawData:
     unit_interval: bool
     image_shape: tuple[int, ...] | None = None
     log_density: Callable[[np.ndarray], np.ndarray] | None = None
+    labels: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def check(self, name: str) -> None:
-        """Raise ValueError, naming the data set, if a split is empty, misshapen, not finite or out of range."""
+        """Raise ValueError, naming the data set, if a split is empty, misshapen, not finite or out of range.
+
+        So it does if labels are not one whole number from 0 per example.
+        """
         for split in SPLITS:
             values = getattr(self, split)
             if values.ndim != 2 or len(values) == 0 or values.shape[1] != self.train.shape[1]:
@@ -55,6 +61,13 @@ class RawData:
             top = self.n_intensity_levels - 1 if self.n_intensity_levels else 1
             if (self.n_intensity_levels or self.unit_interval) and not (low >= 0 and high <= top):
                 raise ValueError(f"{name}: {split} has values in [{low}, {high}], expected [0, {top}]")
+        for split, labels in zip(SPLITS, self.labels or (), strict=self.labels is not None):
+            expected = (len(getattr(self, split)),)
+            if labels.shape != expected or labels.dtype.kind not in "ui" or labels.min() < 0:
+                raise ValueError(
+                    f"{name}: {split} has labels of {labels.dtype} {labels.shape}, expected whole numbers from 0 in "
+                    f"the shape {expected}; correct or remove them"
+                )
 
 
 def dequantize(levels: np.ndarray, n_intensity_levels: int, *, rng: np.random.Generator) -> np.ndarray:
@@ -76,6 +89,8 @@ def prepare(raw: RawData, name: str, path: str | Path) -> None:
     arrays["n_intensity_levels"] = np.array(raw.n_intensity_levels or 0)
     arrays["unit_interval"] = np.array(raw.unit_interval)
     arrays["image_shape"] = np.array(raw.image_shape or (), dtype=np.int64)
+    for split, labels in zip(SPLITS, raw.labels or (), strict=raw.labels is not None):
+        arrays[f"{split}_labels"] = labels.astype(np.int64)
     write_npz(path, arrays)
 
 

@@ -5,7 +5,7 @@ expects the reconstruction, (n, dim). Any module with that signature will do. Th
 not see the level.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -106,23 +106,21 @@ class UnsharedDenoiser(nn.Module):
 
 
 def make_denoiser(
-    kind: str, data_scale: DataScale, hidden_sizes: Sequence[int], *, n_levels: int, generator: torch.Generator
+    kind: str, data_scale: DataScale, make_network: Callable[[int], nn.Module], *, n_levels: int
 ) -> nn.Module:
-    """Return an untrained denoiser made of multilayer perceptrons.
+    """Return an untrained denoiser.
 
     Args:
         kind: "blind", "conditioned" or "unshared".
+        make_network: n_conditions -> an untrained network from (n, dim + n_conditions) to (n, dim).
 
     Raises:
         ValueError: for another kind.
     """
-    dim = len(data_scale.mean)
     if kind == "blind":
-        return BlindDenoiser(mlp(dim, hidden_sizes, dim, generator=generator), data_scale)
+        return BlindDenoiser(make_network(0), data_scale)
     if kind == "conditioned":
-        network = mlp(dim + n_levels, hidden_sizes, dim, generator=generator)
-        return ConditionedDenoiser(network, data_scale, n_levels)
+        return ConditionedDenoiser(make_network(n_levels), data_scale, n_levels)
     if kind == "unshared":
-        networks = [mlp(dim, hidden_sizes, dim, generator=generator) for _ in range(n_levels)]
-        return UnsharedDenoiser(networks, data_scale)
+        return UnsharedDenoiser([make_network(0) for _ in range(n_levels)], data_scale)
     raise ValueError(f"denoiser: got {kind!r}, expected blind, conditioned or unshared")

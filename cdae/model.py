@@ -9,6 +9,7 @@ their own modules; this class calls them with its parameters.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,11 +20,12 @@ from cdae import ancestral, bound, objective
 from cdae.computing.chunks import EXAMPLES, examples_at_once
 from cdae.corruption import NoiseSchedule, corrupt, from_options
 from cdae.data import TrainingSet
-from cdae.denoiser import DataScale, make_denoiser, mlp
+from cdae.denoiser import DataScale, make_denoiser
 from cdae.density_predictor import DensityPredictor, Standardized
 from cdae.estimators import importance
 from cdae.gaussian import squared_norm
 from cdae.interfaces import BoundTerms, DivergenceError, SampleSet
+from cdae.network import MLP, make_network
 from cdae.pixel_density import PixelDensity
 from cdae.prior import KINDS, DiagonalPrior, FullPrior
 
@@ -112,14 +114,19 @@ class CDAE(nn.Module):
         """
         data = training_set.summary()
         schedule = from_options(options, data.pooled_std)
-        dim, k, hidden_sizes = len(data.mean), schedule.n_levels, options["hidden_sizes"]
+        dim, k = len(data.mean), schedule.n_levels
         scale = DataScale(data.mean, data.pooled_std, unit_interval=data.unit_interval)
-        denoiser = make_denoiser(options["denoiser"], scale, hidden_sizes, n_levels=k, generator=generator)
+        shape = training_set.image_shape
+        network = partial(
+            make_network, options.get("network", MLP), dim, shape, options["hidden_sizes"], generator=generator
+        )
+        denoiser = make_denoiser(options["denoiser"], scale, network, n_levels=k)
         reconstruction, prior = options.get("reconstruction", "isotropic"), options.get("prior", "diagonal")
         predictor, last_step = None, options.get("last_step", CLOSED_FORM)
         if last_step != CLOSED_FORM:
-            network = Standardized(mlp(dim, hidden_sizes, dim, generator=generator), scale)
-            predictor = DensityPredictor(network, scale, data.variance_floor, robust=last_step == ROBUST)
+            predictor = DensityPredictor(
+                Standardized(network(), scale), scale, data.variance_floor, robust=last_step == ROBUST
+            )
         return cls(
             denoiser,
             schedule,

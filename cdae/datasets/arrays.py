@@ -7,7 +7,7 @@ does not say it; what is evidently something else than it is taken for is refuse
 
 import warnings
 from pathlib import Path
-from zipfile import is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 
@@ -32,16 +32,25 @@ def load(path: str, allow_discrete: bool = False, n_intensity_levels: int | None
     Raises:
         ValueError: if the file is missing or unreadable, lacks `images`, or holds values this suite cannot use.
     """
-    return from_arrays([read_array(path, "images")], path, allow_discrete, n_intensity_levels)
+    images = read_array(path, "images")
+    with ZipFile(path) as archive:
+        has_labels = "labels.npy" in archive.namelist()
+    labels = read_array(path, "labels") if has_labels else None
+    return from_arrays([images], path, allow_discrete, n_intensity_levels, labels)
 
 
 def from_arrays(
-    arrays: list[np.ndarray], path: str, allow_discrete: bool = False, n_intensity_levels: int | None = None
+    arrays: list[np.ndarray],
+    path: str,
+    allow_discrete: bool = False,
+    n_intensity_levels: int | None = None,
+    labels: np.ndarray | None = None,
 ) -> RawData:
     """All images as one array, which is split at random as `load` says, or as three: training, validation, test.
 
     Args:
         path: where they are from, which messages begin with.
+        labels: (n,), the classes of the images in one array, whole numbers from 0.
 
     Raises:
         ValueError: if they hold values that this suite cannot use.
@@ -64,8 +73,17 @@ def from_arrays(
         n_values = len(np.unique(flat))
         print(f"{path}: {n_values} values of {saved.dtype} occur, which are taken as {n_intensity_levels} levels")
     warn_of_copies(flat, path)
-    train, validation, test = random_split(flat) if len(arrays) == 1 else np.split(flat, ends_of(arrays))
-    return RawData(train, validation, test, n_intensity_levels, unit_interval=True, image_shape=image_shape(images))
+    parts = random_split(len(flat)) if len(arrays) == 1 else np.split(np.arange(len(flat)), ends_of(arrays))
+    train, validation, test = (flat[part] for part in parts)
+    return RawData(
+        train,
+        validation,
+        test,
+        n_intensity_levels,
+        unit_interval=True,
+        image_shape=image_shape(images),
+        labels=None if labels is None else split_labels(labels, parts, path),
+    )
 
 
 def joined(arrays: list[np.ndarray], path: str) -> np.ndarray:
@@ -87,11 +105,28 @@ def ends_of(arrays: list[np.ndarray]) -> list[int]:
     return np.cumsum([len(array) for array in arrays])[:-1].tolist()
 
 
-def random_split(examples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """80% training, 10% validation and 10% test, by a seed that depends on the number of examples alone."""
-    order = np.random.default_rng(seed_from("npz", "split", len(examples))).permutation(len(examples))
-    n_held_out = len(examples) // 10
-    test, validation, train = np.split(examples[order], [n_held_out, 2 * n_held_out])
+def random_split(n_examples: int) -> list[np.ndarray]:
+    """Indices of 80% training, 10% validation and 10% test, by a seed that depends on the number of examples alone."""
+    order = np.random.default_rng(seed_from("npz", "split", n_examples)).permutation(n_examples)
+    n_held_out = n_examples // 10
+    test, validation, train = np.split(order, [n_held_out, 2 * n_held_out])
+    return [train, validation, test]
+
+
+def split_labels(labels: np.ndarray, parts: list[np.ndarray], path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The labels of every split, as int64.
+
+    Raises:
+        ValueError: unless there is one whole number from 0 per image.
+    """
+    n_images = sum(map(len, parts))
+    is_number = labels.dtype.kind in "buif" and bool(np.isfinite(labels).all())
+    if labels.shape != (n_images,) or not is_number or labels.min() < 0 or (labels != np.floor(labels)).any():
+        raise ValueError(
+            f"{path}: labels are {labels.dtype} of shape {labels.shape}, expected whole numbers from 0 of shape "
+            f"({n_images},); correct or remove them"
+        )
+    train, validation, test = (labels[part].astype(np.int64) for part in parts)
     return train, validation, test
 
 

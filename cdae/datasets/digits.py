@@ -17,19 +17,28 @@ SHA256 = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3"
 
 
 def load() -> RawData:
-    """Load the digits as uint8 levels 0 .. 16, (n, 64).
+    """Load the digits as uint8 levels 0 .. 16, (n, 64), with labels 0 .. 9.
 
     Raises:
         ValueError: if the installed copy has another SHA-256.
     """
     from sklearn.datasets import load_digits  # the import takes a second, and only this loader needs it
 
-    images = load_digits().data.astype(np.uint8)
+    digits = load_digits()
+    images, labels = digits.data.astype(np.uint8), digits.target
     digest = hashlib.sha256(images.tobytes()).hexdigest()
     if digest != SHA256:
         raise ValueError(
             f"digits: sha256 of the pixels is {digest}, expected {SHA256}; install the pinned scikit-learn"
         )
     order = np.random.default_rng(seed_from("digits", "split")).permutation(len(images))
-    test, validation, train = np.split(images[order], [N_TEST, N_TEST + N_VALIDATION])
-    return RawData(train, validation, test, N_INTENSITY_LEVELS, unit_interval=True, image_shape=(8, 8))
+    test, validation, train = np.split(order, [N_TEST, N_TEST + N_VALIDATION])
+    return RawData(
+        images[train],
+        images[validation],
+        images[test],
+        N_INTENSITY_LEVELS,
+        unit_interval=True,
+        image_shape=(8, 8),
+        labels=(labels[train], labels[validation], labels[test]),
+    )

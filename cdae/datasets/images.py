@@ -1,18 +1,16 @@
 """MNIST and Fashion-MNIST: 28 x 28 grey images with 256 intensity levels, read by torchvision's classes.
 
 The first 50,000 images of the training file are the training split, and its last 10,000 are the validation split. The
-test file is the test split. The labels are not used, but torchvision reads them, so all four files are needed.
+test file is the test split. All four files are needed, those of the labels too.
 
-The files lie under a root folder, as `<root>/MNIST/raw/train-images-idx3-ubyte` and so on. The root is the option
-`data_root`, or else the environment variable CDAE_DATA_ROOT. If neither is set, torchvision downloads the files once
-into a cache folder. Every file must have the known size and SHA-256, so a truncated or altered file is an error.
+The files lie under a root folder (`known_files`), as `<root>/MNIST/raw/train-images-idx3-ubyte` and so on. If none is
+given, torchvision downloads them once into a cache folder. Every file must have the known size and SHA-256, so a
+truncated or altered file is an error.
 
 Sources: Y. LeCun, C. Cortes and C. Burges, "The MNIST Database of Handwritten Digits"; H. Xiao, K. Rasul and
 R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms", 2017.
 """
 
-import hashlib
-import os
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -20,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from cdae.data import RawData
+from cdae.datasets.known_files import ROOT_VARIABLE, cache_folder, check_checksum, failed_download, given_root
 from cdae.datasets.torchvision_import import torchvision_datasets
 
-ROOT_VARIABLE = "CDAE_DATA_ROOT"
 IMAGE_SHAPE = (28, 28)
 N_INTENSITY_LEVELS = 256
-IMAGE_HEADER_BYTES = 16  # an IDX header is type and rank, then a 4-byte size per axis; that of a label file has 8
+IMAGE_HEADER_BYTES, LABEL_HEADER_BYTES = 16, 8  # an IDX header is type and rank, then a 4-byte size per axis
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -58,9 +56,9 @@ class Source:
         image_bytes = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
         return {
             TRAIN_IMAGES: IMAGE_HEADER_BYTES + image_bytes * self.n_train_file,
-            TRAIN_LABELS: 8 + self.n_train_file,
+            TRAIN_LABELS: LABEL_HEADER_BYTES + self.n_train_file,
             TEST_IMAGES: IMAGE_HEADER_BYTES + image_bytes * self.n_test,
-            TEST_LABELS: 8 + self.n_test,
+            TEST_LABELS: LABEL_HEADER_BYTES + self.n_test,
         }
 
 
@@ -104,11 +102,6 @@ def load_fashion_mnist(data_root: str | None = None) -> RawData:
     return _load("fashion_mnist", data_root)
 
 
-def cache_folder() -> Path:
-    """Return the folder of downloaded files: cdae-benchmark in XDG_CACHE_HOME, or in ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cdae-benchmark"
-
-
 def check_available(name: str, data_root: str | None = None) -> None:
     """Check that the files of a data set exist and have the right sizes; fast enough to run before any computation.
 
@@ -119,7 +112,7 @@ def check_available(name: str, data_root: str | None = None) -> None:
     """
     if name not in SOURCES:
         raise ValueError(f"image data set: got {name!r}, expected one of {', '.join(SOURCES)}")
-    source, given = SOURCES[name], _given_root(data_root)
+    source, given = SOURCES[name], given_root(data_root)
     root = given or cache_folder()
     missing = [path for file in source.sizes() if not (path := source.file(root, file)).is_file()]
     if missing and given:
@@ -135,23 +128,26 @@ def check_available(name: str, data_root: str | None = None) -> None:
             )
 
 
-def _given_root(data_root: str | None) -> Path | None:
-    root = data_root or os.environ.get(ROOT_VARIABLE)
-    return Path(root).expanduser() if root else None
-
-
 def _load(name: str, data_root: str | None) -> RawData:
     check_available(name, data_root)
-    source, root = SOURCES[name], _given_root(data_root)
+    source, root = SOURCES[name], given_root(data_root)
     if root is None:
         root = cache_folder()
         _download(source, name, root)
-    for file in source.sha256:
-        _check_sha256(source.file(root, file), source.sha256[file])
-    train_file = _images(source, root, TRAIN_IMAGES, train=True)
-    train, validation = np.split(train_file, [source.n_train_file - source.n_validation])
-    test = _images(source, root, TEST_IMAGES, train=False)
-    return RawData(train, validation, test, N_INTENSITY_LEVELS, unit_interval=True, image_shape=IMAGE_SHAPE)
+    for file, digest in source.sha256.items():
+        check_checksum(source.file(root, file), f"sha256:{digest}")
+    end = [source.n_train_file - source.n_validation]
+    train, validation = np.split(_images(source, root, TRAIN_IMAGES, train=True), end)
+    labels, validation_labels = np.split(_labels(source, root, TRAIN_LABELS), end)
+    return RawData(
+        train,
+        validation,
+        _images(source, root, TEST_IMAGES, train=False),
+        N_INTENSITY_LEVELS,
+        unit_interval=True,
+        image_shape=IMAGE_SHAPE,
+        labels=(labels, validation_labels, _labels(source, root, TEST_LABELS)),
+    )
 
 
 def _download(source: Source, name: str, root: Path) -> None:
@@ -159,21 +155,8 @@ def _download(source: Source, name: str, root: Path) -> None:
     try:
         getattr(torchvision_datasets(), source.torchvision_class)(root, download=True)
     except (RuntimeError, OSError, EOFError, HTTPException) as error:
-        files = ", ".join(str(source.file(Path("<root>"), file)) for file in source.sha256)
-        reason = " ".join(str(error).split())  # torchvision's message has several lines
-        raise ValueError(
-            f"{name}: the download into {root} failed ({reason}), expected four archives; try again, or "
-            f"get {files} elsewhere and give <root> as data_root or {ROOT_VARIABLE}"
-        ) from error
-
-
-def _check_sha256(path: Path, expected: str) -> None:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != expected:
-        raise ValueError(
-            f"{path}: sha256 is {digest}, expected {expected}; delete the file and copy or download it again"
-        )
+        files = [str(source.file(Path(), file)) for file in source.sha256]
+        raise failed_download(name, root, str(error), files) from error
 
 
 def _images(source: Source, root: Path, file: str, *, train: bool) -> np.ndarray:
@@ -184,3 +167,7 @@ def _images(source: Source, root: Path, file: str, *, train: bool) -> np.ndarray
         processed = root / source.torchvision_class / "processed"
         raise ValueError(f"{processed}: holds other images than {source.file(root, file)}; delete this old folder")
     return images.reshape(len(images), -1)
+
+
+def _labels(source: Source, root: Path, file: str) -> np.ndarray:
+    return np.fromfile(source.file(root, file), dtype=np.uint8, offset=LABEL_HEADER_BYTES)

@@ -10,14 +10,17 @@ from importlib import import_module
 from typing import Any
 
 LOADERS = {
+    "cifar10": "cdae.datasets.cifar10:load",
     "digits": "cdae.datasets.digits:load",
     "fashion_mnist": "cdae.datasets.images:load_fashion_mnist",
+    "frey_faces": "cdae.datasets.frey_faces:load",
     "gaussian_8d": "cdae.datasets.toy:load_gaussian_8d",
     "images": "cdae.datasets.folder:load",
     "mixture_1d": "cdae.datasets.toy:load_mixture_1d",
     "mixture_2d": "cdae.datasets.toy:load_mixture_2d",
     "mnist": "cdae.datasets.images:load_mnist",
     "npz": "cdae.datasets.arrays:load",
+    "usps": "cdae.datasets.usps:load",
 }
 
 OWN_LOADER = "cdae.datasets.own:load"
@@ -25,8 +28,11 @@ OWN_LOADER = "cdae.datasets.own:load"
 # For loaders that read downloaded files: name -> function of (name, data_root) that raises an error if they are not
 # available, and is fast enough to run before any computation.
 AVAILABILITY = {
+    "cifar10": "cdae.datasets.cifar10:check_available",
     "fashion_mnist": "cdae.datasets.images:check_available",
+    "frey_faces": "cdae.datasets.frey_faces:check_available",
     "mnist": "cdae.datasets.images:check_available",
+    "usps": "cdae.datasets.usps:check_available",
 }
 
 

@@ -51,6 +51,31 @@ def test_the_same_data_are_prepared_to_the_same_bytes(tmp_path):
     assert not torch.equal(first, third)
 
 
+def test_labels_stand_beside_the_examples_and_change_none_of_them(tmp_path):
+    raw = discrete()
+    labels = tuple(np.arange(len(split), dtype=np.uint8) for split in (raw.train, raw.validation, raw.test))
+    prepare(raw, "digits", tmp_path / "without")
+    prepare(replace(raw, labels=labels), "digits", tmp_path / "with")
+    without, found = read_npz(tmp_path / "without"), read_npz(tmp_path / "with")
+    names = ("train_labels", "validation_labels", "test_labels")
+    assert set(found) - set(without) == set(names)
+    assert all(np.array_equal(found[name], array) for name, array in without.items())
+    for name, expected in zip(names, labels, strict=True):
+        assert found[name].dtype == np.int64 and np.array_equal(found[name], expected)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.arange(11), np.arange(12.0), np.arange(12) - 1, np.zeros((12, 1), int)],
+    ids=["few", "real", "-1", "2d"],
+)
+def test_labels_that_are_not_one_per_example_are_refused(wrong):
+    raw = discrete()
+    right = [np.zeros(len(split), int) for split in (raw.train, raw.validation)]
+    with pytest.raises(ValueError, match=r"mine: test has labels of .*, expected whole numbers from 0 in the shape"):
+        replace(raw, labels=(*right, wrong)).check("mine")
+
+
 def test_test_images_are_dequantized_in_their_cells(tmp_path):
     raw = discrete()
     prepare(raw, "digits", tmp_path / "data.npz")

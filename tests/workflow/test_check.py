@@ -237,3 +237,10 @@ def test_every_object_of_the_schema_refuses_unknown_keys():
     of_kinds = [f".$defs.kinds.{kind}" for kind in MODELS]  # keys of their own, which definition_of_kind completes
     assert sorted(open_to_all) == sorted([".properties.models.additionalProperties", *of_kinds])
     assert all(definition_of_kind(kind)["additionalProperties"] is False for kind in MODELS)
+
+
+def test_the_network_of_a_cascade_is_one_of_two(config):
+    for network in ("mlp", "unet"):
+        checked(change(config, "models.cdae.network", network))
+    with pytest.raises(ValueError, match=r"models\.cdae\.network: got 'cnn', expected .*mlp.*unet"):
+        checked(change(config, "models.cdae.network", "cnn"))

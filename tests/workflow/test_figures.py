@@ -414,6 +414,25 @@ def test_tiles_stand_row_by_row_with_a_line_between_them():
     assert tile(np.ones((1, 12)), (2, 2, 3), 1).shape == (2, 2, 3)
 
 
+@pytest.mark.parametrize("name", ["samples", "chain_from_prior", "reconstructions"])
+def test_colour_images_are_shown_in_their_colours(name):
+    """Images of 1 x 2 pixels, one red and one blue, in every panel."""
+    image = np.array([1.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+    one = cascade_pictures(2, dim=6)
+    pictures = {"a": {key: np.broadcast_to(image, array.shape) for key, array in one.items()}}
+    figure = draw(name, pictures=pictures, test=np.stack([image] * 4), image_shape=(1, 2, 3))
+    panels = shown(figure)
+    assert panels
+    for axes in panels:
+        assert np.asarray(axes.images[0].get_array())[:1, :2].tolist() == [[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]]
+
+
+@pytest.mark.parametrize(("level", "color_map"), [(0.2, "gray_r"), (0.7, "gray")])
+def test_strokes_on_a_dark_ground_are_ink_and_bright_images_are_as_they_are(level, color_map):
+    figure = draw("samples", pictures=PICTURES, test=np.full((4, 4), level))
+    assert {axes.images[0].get_cmap().name for axes in shown(figure)} == {color_map}
+
+
 def test_a_mark_without_a_colour_is_grey():
     assert color(None) == GREY and color(2) == COLORS[2]
 

@@ -1,6 +1,7 @@
 """What the figures of one data set are drawn from: its share of the tables, and the pictures kept by each cell."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,11 @@ class Material:
     @property
     def is_images(self) -> bool:
         return bool(self.image_shape)
+
+    @cached_property
+    def color_map(self) -> str:
+        """Of grey images: strokes on a dark ground are shown as ink on paper, and bright images as they are."""
+        return "gray" if np.median(self.test) > 0.5 else "gray_r"
 
 
 def load(

@@ -25,8 +25,8 @@ def tile(images: np.ndarray, image_shape: tuple[int, ...], n_columns: int) -> np
     return canvas.clip(0.0, 1.0)
 
 
-def show_images(axes: Axes, images: np.ndarray, image_shape: tuple[int, ...], n_columns: int) -> None:
-    axes.imshow(tile(images, image_shape, n_columns), cmap="gray_r", vmin=0.0, vmax=1.0, interpolation="nearest")
+def show_images(axes: Axes, images: np.ndarray, image_shape: tuple[int, ...], n_columns: int, color_map: str) -> None:
+    axes.imshow(tile(images, image_shape, n_columns), cmap=color_map, vmin=0.0, vmax=1.0, interpolation="nearest")
     axes.set_axis_off()
 
 
@@ -51,7 +51,7 @@ def point_limits(test: np.ndarray, margin: float = 0.25) -> np.ndarray:
 def show(axes: Axes, values: np.ndarray, material: Material, n_columns: int) -> None:
     """Examples as images or, where they are none, as points."""
     if material.is_images:
-        show_images(axes, values, material.image_shape, n_columns)
+        show_images(axes, values, material.image_shape, n_columns, material.color_map)
     else:
         show_points(axes, values, point_limits(material.test))
 

@@ -86,6 +86,9 @@ def test_digits_are_split_without_loss_or_repetition():
     from sklearn.datasets import load_digits
 
     raw = digits.load()
+    known = dict(zip(map(bytes, load_digits().data.astype(np.uint8)), load_digits().target, strict=True))
+    for split, labels in zip((raw.train, raw.validation, raw.test), raw.labels, strict=True):
+        assert [known[bytes(image)] for image in split] == labels.tolist()
     assert [len(split) for split in (raw.train, raw.validation, raw.test)] == [1_097, 300, 400]
     together = np.concatenate([raw.train, raw.validation, raw.test])
     everything = load_digits().data.astype(np.uint8)
@@ -333,6 +336,34 @@ def test_a_file_without_images_says_what_it_has(tmp_path):
         ValueError, match=r"images\.npz: has the arrays \['labels', 'x'\], expected 'images'; save with"
     ):
         arrays.load(write(tmp_path, x=GOOD, labels=np.zeros(205)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_labels_follow_their_images(dtype, tmp_path):
+    raw = arrays.load(write(tmp_path, images=GOOD, labels=np.arange(205).astype(dtype)))
+    raw.check("file")
+    assert [len(labels) for labels in raw.labels] == [165, 20, 20]
+    for split, labels in zip((raw.train, raw.validation, raw.test), raw.labels, strict=True):
+        assert np.array_equal(split, GOOD.reshape(205, -1)[labels])
+    assert arrays.load(write(tmp_path, images=GOOD)).labels is None
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.arange(204),
+        np.arange(205) / 2,
+        np.full(205, np.nan),
+        np.arange(205) - 1,
+        np.zeros((205, 1), int),
+        np.full(205, "a"),
+    ],
+)
+def test_other_labels_are_refused(labels, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"images\.npz: labels are .*, expected whole numbers from 0 of shape \(205,\)"
+    ):
+        arrays.load(write(tmp_path, images=GOOD, labels=labels))
 
 
 def test_a_missing_file_is_named(tmp_path):

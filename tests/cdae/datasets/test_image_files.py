@@ -2,10 +2,8 @@
 
 import gzip
 import hashlib
-import threading
 from dataclasses import replace
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -31,13 +29,17 @@ def levels():
 
 
 @pytest.fixture
-def contents(levels):
-    labels = np.arange(N_TRAIN_FILE) % 10
+def labels():
+    return {"train": np.arange(N_TRAIN_FILE) % 10, "test": 9 - np.arange(N_TEST) % 10}
+
+
+@pytest.fixture
+def contents(levels, labels):
     return {
         images.TRAIN_IMAGES: idx_file(levels["train"]),
-        images.TRAIN_LABELS: idx_file(labels),
+        images.TRAIN_LABELS: idx_file(labels["train"]),
         images.TEST_IMAGES: idx_file(levels["test"]),
-        images.TEST_LABELS: idx_file(labels[:N_TEST]),
+        images.TEST_LABELS: idx_file(labels["test"]),
     }
 
 
@@ -52,7 +54,6 @@ def small_sources(contents, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for cls in ("MNIST", "FashionMNIST"):  # nothing listens there: a test that downloads by accident fails at once
         monkeypatch.setattr(getattr(torchvision_datasets(), cls), "mirrors", ["http://127.0.0.1:9/"])
-    monkeypatch.setenv("no_proxy", "*")
 
 
 @pytest.fixture
@@ -66,35 +67,29 @@ def root(contents, tmp_path):
 
 
 @pytest.fixture
-def mirror(contents, monkeypatch, tmp_path):
-    """A local mirror with the four archives, known to torchvision; yields the folder that it serves."""
-    folder = tmp_path / "mirror"
-    folder.mkdir()
+def mirror(contents, monkeypatch, server):
+    """A local mirror with the four archives, known to torchvision; the folder that it serves."""
+    folder, url = server
     archives = {f"{name}.gz": gzip.compress(data) for name, data in contents.items()}
     for name, data in archives.items():
         (folder / name).write_bytes(data)
-    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *args: None)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))  # seconds between looks at shutdown
-    thread.start()
     mnist = torchvision_datasets().MNIST
-    monkeypatch.setattr(mnist, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    monkeypatch.setattr(mnist, "mirrors", [url])
     monkeypatch.setattr(mnist, "resources", [(name, hashlib.md5(data).hexdigest()) for name, data in archives.items()])
-    yield folder
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return folder
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_splits_are_the_first_and_last_of_the_training_file_and_the_test_file(name, root, levels):
+def test_splits_are_the_first_and_last_of_the_training_file_and_the_test_file(name, root, levels, labels):
     raw = loader(name)(data_root=str(root))
     raw.check(name)
     flat = {split: values.reshape(len(values), 784) for split, values in levels.items()}
     assert np.array_equal(raw.train, flat["train"][:-N_VALIDATION])
     assert np.array_equal(raw.validation, flat["train"][-N_VALIDATION:])
     assert np.array_equal(raw.test, flat["test"])
+    cut = N_TRAIN_FILE - N_VALIDATION
+    expected = (labels["train"][:cut], labels["train"][cut:], labels["test"])
+    assert all(map(np.array_equal, raw.labels, expected))
     assert raw.train.dtype == np.uint8
     assert (raw.n_intensity_levels, raw.unit_interval, raw.image_shape) == (256, True, (28, 28))
 
