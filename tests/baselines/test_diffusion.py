@@ -1,5 +1,7 @@
 """The diffusion model against linear-Gaussian Markov chains, whose densities and gaps are exact."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -9,13 +11,16 @@ from torch import Tensor, nn
 from baselines import diffusion
 from baselines.diffusion import Diffusion
 from cdae import markov_path, objective
+from cdae.certification import certify, evaluate
 from cdae.corruption import NoiseSchedule
 from cdae.data import TrainingSet
 from cdae.denoiser import ConditionedDenoiser, DataScale, UnsharedDenoiser, mlp
 from cdae.estimators import markov, sandwich
 from cdae.estimators.catalogue import estimators_for
+from cdae.estimators.gaussian_base import CascadeFit
 from cdae.estimators.markov import markov_bound_terms
 from cdae.estimators.sandwich import Annealing
+from cdae.gaussian import log_normal
 from cdae.interfaces import Cascade, Chain, Denoises, Layered, Leveled, ManyLosses, Trainable
 from cdae.model import CDAE
 from cdae.prior import DiagonalPrior
@@ -137,7 +142,6 @@ BOTH = {
 
 def independent(monkeypatch):
     """The path's density as that of a cascade's corruption."""
-    from cdae.gaussian import log_normal
 
     def log_prob(x, path, c):
         return torch.stack([log_normal(state, x, std) for state, std in zip(path, c[1:], strict=True)]).sum(0)
@@ -202,8 +206,8 @@ def test_with_one_level_it_is_the_cascade():
     assert torch.equal(path, parts.infer(x, generator=seeded(1)))
     torch.testing.assert_close(model.bound_terms(x, path).total, parts.bound_terms(x, path).total)
     torch.testing.assert_close(model.log_weights(x, path), parts.log_weights(x, path))
-    for ours, theirs in zip(model.simulate(4, generator=seeded(2)), parts.simulate(4, generator=seeded(2)), strict=True):
-        torch.testing.assert_close(ours, theirs)
+    (ours, _), (theirs, _) = (made.simulate(4, generator=seeded(2)) for made in (model, parts))
+    torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(model.loss(x, generator=seeded(3)), parts.loss(x, generator=seeded(3)))
 
 
@@ -244,7 +248,7 @@ def test_the_joint_cascade_gives_level_by_level_what_it_gives_at_once():
 
 
 def test_weights_of_the_linear_example_have_finite_variance():
-    model, oracle = optimal_diffusion()
+    _, oracle = optimal_diffusion()
     (_, of_q), (_, of_p) = oracle.inference_moments(np.zeros(2)), oracle.posterior_moments(np.zeros(2))
     assert np.linalg.eigvalsh(2 * np.linalg.inv(of_p) - np.linalg.inv(of_q)).min() > 0.1
 
@@ -282,8 +286,6 @@ def test_both_sides_hold(name):
 
 def test_annealing_of_a_linear_diffusion_is_exact_with_a_full_base():
     """The posterior is a Gaussian, and so is the base: both sides are log p to rounding."""
-    from cdae.estimators.gaussian_base import CascadeFit
-
     model, oracle = optimal_diffusion()
     x, latents = model.simulate(4, generator=seeded(3))
     fitted = CascadeFit(model.transitions, force_precision="highest")
@@ -321,7 +323,7 @@ def gap_on_gaussian_data(n_levels: int, shrinkage: float) -> float:
 
 def test_the_gap_vanishes_in_small_steps_with_the_best_denoiser_and_with_no_other():
     best, other = ([gap_on_gaussian_data(k, share) for k in (5, 20, 80)] for share in (1.0, 0.9))
-    assert all(low < 0.5 * high for high, low in zip(best, best[1:], strict=False)) and 0 < best[-1] < 0.06
+    assert all(low < 0.5 * high for high, low in pairwise(best)) and 0 < best[-1] < 0.06
     assert min(other) > 0.3 and other[-1] > other[0]
 
 
@@ -413,3 +415,22 @@ def test_it_offers_what_it_has_and_is_not_taken_for_a_cascade():
     assert all(isinstance(model, protocol) for protocol in (Chain, Layered, Leveled, ManyLosses, Trainable))
     assert not isinstance(model, Denoises | Cascade)
     assert estimators_for(Diffusion) == ["lower_bound", "importance_weighted", "parzen"]
+
+
+def test_in_memory_it_has_its_own_estimators_and_certificates():
+    """None of those that take `denoise` for the means of its transitions; and the numbers are right."""
+    model, oracle = optimal_diffusion()
+    x, _ = model.simulate(40, generator=seeded(0))
+    sizes = {"n_points": 10, "n_simulated": 10, "n_distributions": 3, "n_chains": 2, "n_repeats": 0}
+    found = {(c.estimator, c.variant): c for c in certify(model, x, **sizes, generator=seeded(1), progress=str)}
+    names = {("importance_weighted", "prior"), ("importance_weighted", "forward process"), ("annealed", "fitted")}
+    assert set(found) == names
+    annealed = found["annealed", "fitted"]
+    exact = [oracle.log_prob(row) for row in x[annealed.measured.indices].numpy()]
+    np.testing.assert_allclose(annealed.measured.values.numpy(), exact, atol=1e-4)
+    estimates = evaluate(model, x, generator=seeded(2)).by_name
+    assert set(estimates) == {"lower_bound", "importance_weighted"}
+    gap = np.mean([oracle.gap(row) for row in x.numpy()])
+    exact = np.mean([oracle.log_prob(row) for row in x.numpy()])
+    bound = estimates["lower_bound"][0].values
+    assert bound.mean().item() == pytest.approx(exact - gap, abs=0.3)
