@@ -12,6 +12,7 @@ from typing import Any
 MODELS = {
     "cdae": "cdae.model:CDAE",
     "dae": "baselines.dae:DAE",
+    "diffusion": "baselines.diffusion:Diffusion",
     "vae": "baselines.vae:VAE",
     "samples": "baselines.samples:SampleFile",
     "control-gaussian": "baselines.controls:GaussianControl",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cdae.interfaces import Cascade, Denoises
+from cdae.interfaces import Cascade, Chain, Denoises
 from cdae.own_methods import READ, usable
 from cdae.own_model import OwnModel, check_latent_dim, methods_of
 
@@ -32,6 +32,8 @@ def adopted(model: Any, x: Tensor) -> Any:
         )
     if isinstance(model, Denoises):
         _check_cascade(model)
+        return model
+    if isinstance(model, Chain):
         return model
     label, written = type(model).__name__, methods_written(model)
     if "log_likelihood" in written:

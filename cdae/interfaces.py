@@ -143,6 +143,14 @@ class Denoises(Protocol):
 
 
 @runtime_checkable
+class Chain(Protocol):
+    """Is generated as a cascade whose transitions have other means than reconstructions (a diffusion model)."""
+
+    @property
+    def transitions(self) -> Cascade: ...  # its `denoise` gives these means: the joint density is this cascade's
+
+
+@runtime_checkable
 class Leveled(Protocol):
     """Passes every example through its network once per level."""
 

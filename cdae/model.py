@@ -190,12 +190,15 @@ class CDAE(nn.Module):
     def named_loss(self, name: str, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
         """Compute one of `losses`, in nats, averaged over the batch; all have the same gradient in expectation."""
         if self.log_reconstruction_std is None:
-            return self._denoising_loss(name, x, self.reconstruction_std, generator)
+            return self.denoising_loss(name, x, self.reconstruction_std, generator=generator)
         std = self.log_reconstruction_std.double().exp()
         terms = objective.variance_terms(self.corruption_std, std, x.shape[1])
-        return self._denoising_loss(name, x, std, generator) + terms
+        return self.denoising_loss(name, x, std, generator=generator) + terms
 
-    def _denoising_loss(self, name: str, x: Tensor, std: Tensor, generator: torch.Generator) -> Float[Tensor, ""]:
+    def denoising_loss(
+        self, name: str, x: Float[Tensor, "n dim"], std: Float[Tensor, "k *pixels"], *, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        """Compute one of `losses` with given standard deviations in the place of rho_0 .. rho_{k-1}."""
         if name == "full":
             noisy = self.infer(x, generator=generator)
             return objective.full_loss(x, self.denoise(noisy), std, self._own_last_step(noisy[0]))
@@ -250,7 +253,7 @@ class CDAE(nn.Module):
 
     def ancestral_path(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "states n dim"]:
         """Return the k + 1 states of ancestral sampling: x_k from the prior, x_{k-1}, ..., x_1, and the mean r(x_1)."""
-        x_k = self._sample_prior(n_samples, generator=generator)
+        x_k = self.sample_prior(n_samples, generator=generator)
         return torch.stack(list(ancestral.path(self, x_k, generator=generator)))
 
     def simulate(
@@ -262,9 +265,10 @@ class CDAE(nn.Module):
 
     def sample_sets(self, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:
         """Yield the same ancestral paths with two last steps: the mean r(x_1), and a sample of p(x_0 | x_1)."""
-        return ancestral.sample_sets(self, self._sample_prior(n_samples, generator=generator), generator=generator)
+        return ancestral.sample_sets(self, self.sample_prior(n_samples, generator=generator), generator=generator)
 
-    def _sample_prior(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
+    def sample_prior(self, n_samples: int, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
+        """Draw x_k from the prior, with the precision of the networks."""
         like = next(self.denoiser.parameters(), self.prior_mean)
         return self.prior.sample(n_samples, generator=generator).to(like.dtype)
 

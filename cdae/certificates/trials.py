@@ -16,7 +16,7 @@ from cdae.estimators.proposals import PROPOSALS, Guided, Proposal, fit_guided, v
 from cdae.estimators.quadrature import Quadrature
 from cdae.estimators.sandwich import Annealing
 from cdae.estimators.two_sided import TwoSided
-from cdae.interfaces import Cascade, Decoder, Denoises, Weighted
+from cdae.interfaces import Cascade, Chain, Decoder, Denoises, Weighted
 
 N_PILOT_POINTS, N_PILOT_CHAINS = 16, 2  # training examples, and chains of each
 N_ROTATIONS = 4  # of a trajectory
@@ -62,10 +62,14 @@ class Trials:
         """Every estimator that the model has the methods for."""
         if isinstance(model, Denoises):
             yield from self._of_cascade(model)
+        if isinstance(model, Chain):
+            yield self._from_the_prior(sandwich.prior_sampling_of_cascade, model.transitions)
+            yield from self._of_joint(model.transitions)
         if isinstance(model, Weighted) and not isinstance(model, Denoises):
             s = self.settings["importance_weighted"]
             make = partial(sandwich.encoder_sampling, model, s["n_importance_samples"])
-            yield Trial(name="importance_weighted", variant="encoder", n_test=s["n_points"], make=make)
+            own = "forward process" if isinstance(model, Chain) else "encoder"
+            yield Trial(name="importance_weighted", variant=own, n_test=s["n_points"], make=make)
         if isinstance(model, Decoder):
             yield self._from_the_prior(sandwich.prior_sampling_of_decoder, model)
             yield self._annealed("encoder" if isinstance(model, Weighted) else "prior", DecoderFit(model))
@@ -87,13 +91,16 @@ class Trials:
         yield Trial(name="all_pairs", variant="paper", n_test=n, make=all_pairs)
         sequential = partial(sandwich.repeated_sequential, model, guided, **s["sequential"])
         yield Trial(name="sequential", variant="guided", n_test=n, make=sequential)
-        precision = s["annealing"]["force_precision"]
-        yield self._annealed("fitted", CascadeFit(model, force_precision=precision))
+        yield from self._of_joint(model)
+
+    def _of_joint(self, model: Cascade) -> Iterator[Trial]:
+        """Those that ask for nothing but the joint density of all states."""
+        yield self._annealed("fitted", CascadeFit(model, force_precision=self.settings["annealing"]["force_precision"]))
         if self.training.values.shape[1] == 1:
-            quadrature = partial(Quadrature, model)
+            quadrature, n = partial(Quadrature, model), self.settings["n_points"]
             yield Trial(name="exact", variant="quadrature", n_test=n, make=quadrature, is_random=False)
 
-    def _from_the_prior(self, sampling: Callable[..., TwoSided], model: nn.Module) -> Trial:
+    def _from_the_prior(self, sampling: Callable[..., TwoSided], model: Cascade | Decoder) -> Trial:
         """Importance sampling with latents that the model draws without looking at the data."""
         s = self.settings["importance_weighted"]
         make = partial(sampling, model, s["n_importance_samples"])

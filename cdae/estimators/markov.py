@@ -54,6 +54,18 @@ def transition_std(
     return ((1.0 - g) * variance).sqrt()
 
 
+def error_std(
+    corruption_std: Float[Tensor, "levels"], reconstruction_std: Float[Tensor, "k *pixels"]
+) -> Float[Tensor, "k *pixels"]:
+    """Return sqrt(v_i) / (1 - g_i) for i = 0 .. k-1, in data units and float64.
+
+    The network enters the bound through |x_0 - r(x_{i+1})|^2 over twice the square of this, as it enters Eq. 6 through
+    the same error over twice rho_i^2.
+    """
+    g = per_level(kept_share(corruption_std), reconstruction_std)
+    return transition_std(corruption_std, reconstruction_std) / (1.0 - g)
+
+
 def markov_bound_terms(model: Cascade, x: Float[Tensor, "n dim"], noisy: Float[Tensor, "k n dim"]) -> BoundTerms:
     """Compute the terms of the Markov model's bound at given corrupted copies, in nats per example; a pure function.
 

@@ -38,6 +38,7 @@ CDAE_OPTIONS = {
 }
 OPTIONS = {
     "cdae": CDAE_OPTIONS,
+    "diffusion": CDAE_OPTIONS,
     "dae": {"hidden_sizes": [16], "corruption_std": 0.5, "n_walkback_steps": 1, "chain_steps": [1, 3]},
     "vae": {"hidden_sizes": [16], "latent_dim": 2},
     "control-gaussian": {"covariance": "full"},
@@ -90,6 +91,7 @@ def trained(gaussian_file) -> dict[str, nn.Module]:
 EXPECTED = {
     "cdae": ["lower_bound", "markov_bound", "importance_weighted", "parzen"],
     "dae": ["parzen"],
+    "diffusion": ["lower_bound", "importance_weighted", "parzen"],
     "vae": ["lower_bound", "importance_weighted", "parzen"],
     "samples": ["parzen"],
     "control-gaussian": ["exact", "parzen"],

@@ -167,6 +167,17 @@ def test_first_transition_variance_is_the_mean_squared_error():
     torch.testing.assert_close(std[0].square(), level_mse(model, xs)[0])
 
 
+def test_an_error_weighs_as_in_eq_6_with_more_noise_at_its_level():
+    """sqrt(v_i) / (1 - g_i) squared is MSE_{i+1} + c_i^2 / (1 - g_i): above rho_i^2 of Eq. 9, but at the last step."""
+    c = torch.tensor([0.0, 0.5, 0.8, 2.0], dtype=torch.float64)
+    mse = torch.tensor([[0.3, 0.1], [0.4, 0.2], [0.9, 0.5]], dtype=torch.float64)
+    rho = objective.optimal_reconstruction_std(c, mse)
+    own = torch.tensor([0.0, 0.25 / (1.0 - 0.25 / 0.64), 0.64 / (1.0 - 0.64 / 4.0)], dtype=torch.float64)
+    torch.testing.assert_close(markov.error_std(c, rho).square(), mse + own[:, None])
+    torch.testing.assert_close(markov.error_std(c, rho[:, 0]).square(), mse[:, 0] + own)
+    assert torch.equal(markov.error_std(c, rho)[0], rho[0])
+
+
 class PosteriorMean(nn.Module):
     """E[x_0 | x_i] of independent N(0, data_std^2), times `shrinkage`; without parameters."""
 

@@ -28,11 +28,14 @@ CDAE = {
     "kind": "cdae", "n_levels": 2, "denoiser": "blind", "schedule": "geometric", "first_std": 0.25, "last_std": 4.0,
     "loss": "shrunk", "hidden_sizes": [8], "training": {},
 }  # fmt: skip
+DIFFUSION = {name: value for name, value in CDAE.items() if name != "denoiser"} | {"kind": "diffusion"}
 VAE = {"kind": "vae", "latent_dim": 2, "hidden_sizes": [8], "training": {}}
 PER_PIXEL = {"reconstruction": "per_pixel"}
 VARIANTS = {
     "cdae": CDAE,
     "cdae-per-pixel-full": CDAE | PER_PIXEL | {"prior": "full"},
+    "diffusion": DIFFUSION,
+    "diffusion-per-pixel": DIFFUSION | PER_PIXEL,
     "vae": VAE,
     "vae-per-pixel": VAE | PER_PIXEL,
 }
@@ -89,7 +92,8 @@ def test_every_estimator_of_a_model_has_a_row_with_both_sides(options, data, wei
     weighted = [("importance_weighted", v) for v in ("paper", "widened", "renoising", "guided", "prior")]
     others = [("all_pairs", "paper"), ("sequential", "guided"), ("annealed", "fitted")]
     vaes = [("importance_weighted", "encoder"), ("importance_weighted", "prior"), ("annealed", "encoder")]
-    assert names == (weighted + others if options["kind"] == "cdae" else vaes)
+    chains = [("importance_weighted", "prior"), ("annealed", "fitted"), ("importance_weighted", "forward process")]
+    assert names == {"cdae": weighted + others, "diffusion": chains, "vae": vaes}[options["kind"]]
     for row in done.rows:
         assert row.status == "ok" and row.mean_nats >= row.bound_nats
         assert row.n_points == (70 if row.estimator == "importance_weighted" else 60) and row.n_simulated == 60

@@ -146,6 +146,19 @@ def test_schedules_that_are_chosen_or_given_are_accepted(config):
     checked(without)
 
 
+def test_levels_of_a_diffusion_are_given_or_spaced_but_chosen_for_no_bound_of_its(config):
+    options = {key: value for key, value in config["models"]["cdae"].items() if key != "denoiser"}
+    with_one = change(config, "models.diffusion", {**options, "kind": "diffusion"})
+    checked(with_one)
+    given = {key: value for key, value in options.items() if not key.endswith("_std")}
+    given |= {"kind": "diffusion", "schedule": [0.3, 1.2], "n_levels": [2]}
+    checked(change(config, "models.diffusion", given))
+    wrong = {"schedule": ("optimal", "got 'optimal', expected one of geometric, linear"), "last_std": (0.1, "increase")}
+    for key, (value, message) in wrong.items():
+        with pytest.raises(ValueError, match=rf"models\.diffusion\.{key}.*{message}"):
+            checked(change(with_one, f"models.diffusion.{key}", value))
+
+
 def test_whole_floats_become_integers_and_other_floats_stay(config):
     config = change(config, "models.cdae.training.n_updates", 30.0)
     config = change(config, "models.cdae.n_levels", [1.0, 3.0])

@@ -17,7 +17,7 @@ from workflow.jobs.cell import CellJob
 from workflow.jobs.description import CERTIFIED, EVALUATED, RUNS, describe, rows_of
 from workflow.jobs.description import _model as model_of
 
-OPTIONS = {"cdae": CDAE_OPTIONS, "vae": {"latent_dim": 2, "hidden_sizes": [4]}}
+OPTIONS = {"cdae": CDAE_OPTIONS, "diffusion": CDAE_OPTIONS, "vae": {"latent_dim": 2, "hidden_sizes": [4]}}
 
 
 def running(kind, stage):

@@ -18,6 +18,7 @@ PROTOCOLS = {name: value for name, value in PROTOCOLS.items() if value is not Pr
 OF_METHODS_ALONE = [name for name, protocol in PROTOCOLS.items() if not inspect.get_annotations(protocol)]
 OPTIONS = {
     "cdae": CDAE_OPTIONS,
+    "diffusion": CDAE_OPTIONS,
     "dae": {"corruption_std": 0.5, "n_walkback_steps": 1, "chain_steps": [1], "hidden_sizes": [4]},
     "vae": {"latent_dim": 2, "hidden_sizes": [4]},
     "samples": {},
@@ -65,8 +66,9 @@ def test_conditions_of_figures_and_certificates_hold_of_the_instances_too(models
 def test_every_kind_offers_something_different_of_what_is_asked():
     """So that the comparisons above can fail."""
     asked = {name: frozenset(kind for kind in MODELS if offers(MODELS[kind], name)) for name in PROTOCOLS}
-    assert asked["Chained"] == {"dae"} and asked["Simulates"] == {"cdae", "vae"} and asked["Layered"] == {"cdae"}
-    assert asked["Trainable"] == {"cdae", "dae", "vae"}
+    assert asked["Chained"] == {"dae"} and asked["Chain"] == {"diffusion"} and asked["Denoises"] == {"cdae"}
+    assert asked["Simulates"] == {"cdae", "diffusion", "vae"} and asked["Layered"] == {"cdae", "diffusion"}
+    assert asked["Trainable"] == {"cdae", "dae", "diffusion", "vae"}
     assert asked["Tractable"] == {"control-gaussian", "control-mixture", "control-ppca"}
 
 

@@ -61,7 +61,7 @@ def checked(config: Options) -> Options:
     if "pilot" in config:
         check_pilot(config["pilot"])
     for name, options in config["models"].items():
-        if options["kind"] == "cdae":
+        if "schedule" in options:
             check_schedule(f"models.{name}", options, config.get("pilot"))
         _check_model(f"models.{name}", options, is_certified="certify" in config)
         for dataset in options.get("datasets", []):

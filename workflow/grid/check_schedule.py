@@ -12,7 +12,9 @@ ENDS = ("first_std", "last_std")
 
 
 def check_schedule(where: str, options: Options, pilot: Options | None) -> None:
-    """Raise ValueError, naming the key, unless the levels of a cascade are well defined.
+    """Raise ValueError, naming the key, unless the levels of a model are well defined.
+
+    A pilot chooses levels for the bound of a cascade alone: those of another model's bound would be others.
 
     Args:
         where: the path of keys that leads to the model.
@@ -22,7 +24,7 @@ def check_schedule(where: str, options: Options, pilot: Options | None) -> None:
     if isinstance(schedule, list):
         _check_list(where, options)
         return
-    check_known(f"{where}.schedule", schedule, {*BETWEEN_ENDS, *PILOTED})
+    check_known(f"{where}.schedule", schedule, {*BETWEEN_ENDS, *(PILOTED if options["kind"] == "cdae" else ())})
     if piloted(options) is None:
         _check_ends(where, options, f" with schedule: {schedule}")
     else:

@@ -11,7 +11,7 @@ from baselines.registry import target_of
 from cdae.class_source import methods_of
 from cdae.estimators.catalogue import ESTIMATORS
 from cdae.import_path import ImportPath, is_import_path
-from cdae.interfaces import Decoder, Denoises, Simulates, Weighted
+from cdae.interfaces import Chain, Decoder, Denoises, Simulates, Weighted
 from cdae.own_methods import FORWARDED
 
 EVALUATED, CERTIFIED = "evaluation", "certificate"
@@ -19,6 +19,7 @@ CERTIFICATES: dict[str, tuple[type, ...]] = {  # estimator of `cdae.certificates
     "importance_weighted": (Simulates, Weighted),
     "annealed, from the prior": (Simulates, Decoder),
     "annealed, fitted": (Simulates, Denoises),
+    "annealed, of a chain": (Simulates, Chain),
     "all_pairs": (Simulates, Denoises),
     "sequential": (Simulates, Denoises),
 }
