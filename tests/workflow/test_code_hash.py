@@ -31,7 +31,7 @@ def nothing_is_remembered():
     code_hash.code_sha256.cache_clear()
 
 
-EVERY_KIND = set(MODELS)
+EVERY_KIND, CASCADES = set(MODELS), {"cdae", "diffusion"}
 JOBS = ("train", "evaluate", "evaluate_snapshots", "certify")
 
 
@@ -56,10 +56,11 @@ def rerun_by(edited, monkeypatch):
     [
         ("baselines.vae", {job: {"vae"} for job in JOBS}),
         ("baselines.dae", {job: {"dae"} for job in JOBS}),
-        # the cascade's own losses and bounds lie in the closure of its training too
+        ("baselines.diffusion", {job: {"diffusion"} for job in JOBS}),
+        # the cascade's own losses and bounds lie in the closure of its training too, and of what is made of its parts
         (
             "cdae.bound",
-            {"train": {"cdae"}, "evaluate": EVERY_KIND, "evaluate_snapshots": EVERY_KIND, "certify": {"cdae"}},
+            {"train": CASCADES, "evaluate": EVERY_KIND, "evaluate_snapshots": EVERY_KIND, "certify": CASCADES},
         ),
         ("cdae.estimators.parzen", {"evaluate": EVERY_KIND, "evaluate_snapshots": EVERY_KIND}),
         ("cdae.estimators.rotation", {"certify": EVERY_KIND}),
