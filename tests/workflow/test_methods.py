@@ -45,7 +45,7 @@ def models(mixture_2d, tmp_path_factory):
 
 def test_these_are_all_kinds_and_protocols():
     assert set(OPTIONS) == set(MODELS)
-    assert set(PROTOCOLS) - set(OF_METHODS_ALONE) == {"Cascade", "Decoder", "Layered"}
+    assert set(PROTOCOLS) - set(OF_METHODS_ALONE) == {"Cascade", "Decoder", "Layered", "ManyLosses"}
     assert {"Samples", "Simulates", "Chained", "Trainable", "Fitted", "Leveled"} <= set(OF_METHODS_ALONE)
 
 
