@@ -1,5 +1,7 @@
 """Lower bound and IW-M of every cascade against the number of levels, and users' own estimators that have a mark."""
 
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from workflow.figures.style import COLORS, COLUMN_WIDTH, color, no_values
 from workflow.tables.estimators import CARDS, Mark
 
 ESTIMATORS = ["lower_bound", "importance_weighted"]
+LEGEND_ROW = 0.13  # inches
 MARKERS = "os^DvP"  # of the families of cascades, one after another
 
 
@@ -33,6 +36,8 @@ def likelihood_by_levels(material: Material) -> Figure:
     axes.set_xlabel("number of levels k")
     axes.set_ylabel("log-likelihood (nats per example)")
     axes.set_title(material.dataset)
+    n_rows = -(-len(axes.get_legend_handles_labels()[1]) // 2)
+    figure.set_figheight(2.4 + LEGEND_ROW * n_rows)
     figure.legend(fontsize=6.0, handlelength=2.0, ncols=2, loc="outside lower center")
     return figure
 
@@ -65,6 +70,6 @@ def _reference_lines(axes: Axes, summary: pd.DataFrame) -> None:
     if len(exact):
         axes.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
     vae = summary[(summary["kind"] == "vae") & (summary["estimator"] == "importance_weighted")]
-    for _, row in vae.iterrows():
+    for (_, row), style in zip(vae.iterrows(), cycle([":", "-.", "--"])):
         label = CARDS["importance_weighted"].marks[""].label.format(**row)
-        axes.axhline(row["mean_nats"], color=COLORS[2], linewidth=1.0, linestyle=":", label=f"{row['model']}, {label}")
+        axes.axhline(row["mean_nats"], color=COLORS[2], linewidth=1.0, linestyle=style, label=f"{row['model']}, {label}")
