@@ -448,7 +448,7 @@ def test_a_figure_is_written_twice_with_the_same_bytes_each_time(tmp_path):
 def test_material_is_the_data_sets_own_share(tmp_path):
     mine, other = summary_row(), summary_row(dataset="digits")
     empty = material()
-    for name in ("bound_terms", "diagnostics", "levels", "snapshots", "certificates"):
+    for name in ("bound_terms", "diagnostics", "levels", "snapshots", "certificates", "predicted_bounds"):
         write_csv(tmp_path / f"{name}.csv", getattr(empty, name))
     write_csv(tmp_path / "summary.csv", summary_table(mine, other, mine))
     write_npz(tmp_path / "data.npz", {"test_continuous": np.zeros((3, 4)), "image_shape": np.array([2, 2])})

@@ -72,4 +72,6 @@ def _reference_lines(axes: Axes, summary: pd.DataFrame) -> None:
     vae = summary[(summary["kind"] == "vae") & (summary["estimator"] == "importance_weighted")]
     for (_, row), style in zip(vae.iterrows(), cycle([":", "-.", "--"])):
         label = CARDS["importance_weighted"].marks[""].label.format(**row)
-        axes.axhline(row["mean_nats"], color=COLORS[2], linewidth=1.0, linestyle=style, label=f"{row['model']}, {label}")
+        axes.axhline(
+            row["mean_nats"], color=COLORS[2], linewidth=1.0, linestyle=style, label=f"{row['model']}, {label}"
+        )
