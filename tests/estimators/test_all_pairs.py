@@ -278,11 +278,11 @@ def float32_error(monkeypatch) -> float:
 
 
 def test_float32_keeps_its_digits(monkeypatch):
-    """Distances from norms and products: measured from x_0 they lose less than 0.001 nats, from zero above 0.5."""
+    """Distances from norms and products between levels: from x_0 they lose below 0.001 nats, from zero above 0.1."""
     assert float32_error(monkeypatch) < 1e-3
     real = all_pairs.log_normal_pairs
     monkeypatch.setattr(all_pairs, "log_normal_pairs", lambda x, mean, std: real(x + 0.5, mean + 0.5, std))
-    assert float32_error(monkeypatch) > 0.5
+    assert float32_error(monkeypatch) > 0.1
 
 
 @pytest.mark.parametrize("proposal", [Renoising(), Guided(torch.ones(K), torch.ones(K))])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cdae import gaussian, prior
+from cdae import gaussian, pixel_density, prior
 from cdae.corruption import NoiseSchedule
 from cdae.estimators import importance, proposals
 from cdae.estimators.proposals import Guided, Paper, Renoising, Widened
@@ -72,7 +72,7 @@ def swapped_share(name, monkeypatch):
 
 
 def forgotten_two_pi(name, monkeypatch):
-    for module in (proposals, prior):
+    for module in (proposals, prior, pixel_density):
         monkeypatch.setattr(module, "log_normal", lambda x, m, s: gaussian.log_normal(x, m, s) + 0.5 * gaussian.LOG_2PI)
 
 
