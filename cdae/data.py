@@ -44,6 +44,10 @@ class RawData:
     log_density: Callable[[np.ndarray], np.ndarray] | None = None
     labels: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
+    def labels_by_split(self) -> dict[str, np.ndarray]:
+        """Return the labels by the names of the splits; nothing where there are none."""
+        return {} if self.labels is None else dict(zip(SPLITS, self.labels, strict=True))
+
     def check(self, name: str) -> None:
         """Raise ValueError, naming the data set, if a split is empty, misshapen, not finite or out of range.
 
@@ -61,7 +65,7 @@ class RawData:
             top = self.n_intensity_levels - 1 if self.n_intensity_levels else 1
             if (self.n_intensity_levels or self.unit_interval) and not (low >= 0 and high <= top):
                 raise ValueError(f"{name}: {split} has values in [{low}, {high}], expected [0, {top}]")
-        for split, labels in zip(SPLITS, self.labels or (), strict=self.labels is not None):
+        for split, labels in self.labels_by_split().items():
             expected = (len(getattr(self, split)),)
             if labels.shape != expected or labels.dtype.kind not in "ui" or labels.min() < 0:
                 raise ValueError(
@@ -89,7 +93,7 @@ def prepare(raw: RawData, name: str, path: str | Path) -> None:
     arrays["n_intensity_levels"] = np.array(raw.n_intensity_levels or 0)
     arrays["unit_interval"] = np.array(raw.unit_interval)
     arrays["image_shape"] = np.array(raw.image_shape or (), dtype=np.int64)
-    for split, labels in zip(SPLITS, raw.labels or (), strict=raw.labels is not None):
+    for split, labels in raw.labels_by_split().items():
         arrays[f"{split}_labels"] = labels.astype(np.int64)
     write_npz(path, arrays)
 

@@ -32,6 +32,7 @@ from cdae.prior import KINDS, DiagonalPrior, FullPrior
 LOSSES = ("shrunk", "shrunk_uniform", "full")
 RECONSTRUCTIONS = ("isotropic", "per_pixel")
 VARIANCES = ("closed_form", "learned")
+LOG_STD_GAIN = 10.0  # Adam moves a parameter by about its learning rate, and log rho has further to go than weights
 CLOSED_FORM, ROBUST = "closed_form", "robust"  # last steps in a configuration; the third is "predicted"
 
 
@@ -46,7 +47,7 @@ class CDAE(nn.Module):
         loss: "shrunk" (Eqs. 7-8), "shrunk_uniform" or "full" (Eq. 6); see `objective`.
         reconstruction: "isotropic", one rho_i for all pixels, reconstruction_std (k,); or "per_pixel", (k, dim).
         variance_floor: the least value of rho_i^2, in squared data units; see `data.DataSummary`.
-        variances: "closed_form" (Eq. 9), or "learned" by the gradients of Eq. 6.
+        variances: "closed_form" (Eq. 9), or "learned" by the gradients of Eq. 6, without a density_predictor.
         density_predictor: any module called with x_1 that returns the `PixelDensity` of p(x_0 | x_1); without it, it is
             Gaussian with the standard deviation rho_0.
         prior: "diagonal", "isotropic" (std^2 is pooled over pixels) or "full"; see `prior`.
@@ -54,7 +55,8 @@ class CDAE(nn.Module):
 
     Raises:
         ValueError: for an unknown loss, reconstruction, prior or variances, a full prior without data_covariance,
-            another prior with it, or a data_std that is negative or not finite.
+            another prior with it, learned variances with a density_predictor (rho_0 would have no optimum), or a
+            data_std that is negative or not finite.
     """
 
     losses = LOSSES
@@ -84,6 +86,8 @@ class CDAE(nn.Module):
         _check_known("reconstruction", reconstruction, RECONSTRUCTIONS)
         _check_known("prior", prior, KINDS)
         _check_known("variances", variances, VARIANCES)
+        if variances == "learned" and density_predictor is not None:
+            raise ValueError("variances: got 'learned' with a predicted last step, which has no rho_0; use closed_form")
         if (prior == "full") != (data_covariance is not None):
             raise ValueError(f"data_covariance: expected for a full prior, and for no other; the prior is {prior!r}")
         if not (data_std.isfinite().all() and (data_std >= 0).all()):
@@ -103,8 +107,8 @@ class CDAE(nn.Module):
         # Until the first refit, the error is that of a denoiser that always returns the data's mean.
         mse = data_variance if self.per_pixel else data_variance.mean()
         self.register_buffer("reconstruction_std", self._optimal_std(mse.expand(schedule.n_levels, *mse.shape)))
-        first = self.reconstruction_std.log().float()
-        self.log_reconstruction_std = nn.Parameter(first) if variances == "learned" else None
+        first = self.reconstruction_std.log().float() / LOG_STD_GAIN
+        self.learned = nn.Parameter(first) if variances == "learned" else None
 
     @classmethod
     def build(cls, options: dict[str, Any], training_set: TrainingSet, *, generator: torch.Generator) -> "CDAE":
@@ -145,6 +149,11 @@ class CDAE(nn.Module):
     def n_levels(self) -> int:
         """The number k of corruption levels."""
         return len(self.reconstruction_std)
+
+    @property
+    def log_reconstruction_std(self) -> Float[Tensor, "k *pixels"] | None:
+        """The logarithms of rho_0 .. rho_{k-1} where they are learned; None where they are not."""
+        return None if self.learned is None else LOG_STD_GAIN * self.learned
 
     @property
     def prior(self) -> DiagonalPrior | FullPrior:

@@ -55,6 +55,26 @@ def trained(variances: str, loss: str) -> CDAE:
     return model
 
 
+def test_they_get_as_far_as_they_have_to_in_the_updates_that_the_denoiser_gets():
+    """From the data's std to that of the lowest level, 1 to 20; learning rates of all updates add up to 1.5."""
+    values = 0.5 * torch.randn(2_000, 1, generator=seeded(2)).expand(-1, 2)
+    options = CDAE_OPTIONS | {"hidden_sizes": [], "n_levels": 2, "first_std": 0.05, "last_std": 1.0, "loss": "full"}
+    model = CDAE.build(options | {"variances": "learned"}, TrainingSet(values), generator=seeded(3))
+    first = model.reconstruction_std.clone()
+    settings = {"n_updates": 600, "batch_size": 100, "learning_rate": 0.005, "generator": seeded(4)}
+    fit(model, TrainingSet(values), **settings, progress=lambda line: None)
+    mse = model.level_mse(values, generator=seeded(6))
+    expected = objective.optimal_reconstruction_std(model.corruption_std, mse)
+    assert first[0] > 15.0 * expected[0]
+    torch.testing.assert_close(model.reconstruction_std, expected, rtol=0.05, atol=0.0)
+
+
+def test_they_are_refused_where_a_network_predicts_the_last_step():
+    options = CDAE_OPTIONS | {"variances": "learned", "last_step": "predicted"}
+    with pytest.raises(ValueError, match=r"variances: got .learned. with a predicted last step, .*; use closed_form"):
+        CDAE.build(options, TrainingSet(torch.randn(20, 2, generator=seeded(0))), generator=seeded(1))
+
+
 @pytest.mark.parametrize("loss", ["full", "shrunk", "shrunk_uniform"])
 def test_training_ends_close_to_eq_9(loss):
     learned = trained("learned", loss)

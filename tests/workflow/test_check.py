@@ -12,6 +12,11 @@ from workflow.grid.check import checked
 from workflow.grid.schema import definition_of_kind, schema
 
 CONFIGS = sorted(ROOT.glob("config/*.yaml"))
+CASCADE = {
+    "kind": "cdae", "n_levels": [3], "denoiser": "blind", "schedule": "geometric", "first_std": 0.25, "last_std": 4.0,
+    "loss": "shrunk", "hidden_sizes": [4],
+    "training": {"n_updates": 2, "batch_size": 4, "learning_rate": 0.01, "matmul_precision": "highest"},
+}  # fmt: skip
 
 
 def change(config, path, value):
@@ -76,6 +81,11 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("models.dae-walkback.corruption_std", -1.0, ["models.dae-walkback.corruption_std", "-1.0"]),
         ("models.cdae.loss", "shrink", ["models.cdae.loss", "'shrink'", "'shrunk'"]),
         ("models.cdae.reconstruction", "perpixel", ["models.cdae.reconstruction", "'perpixel'", "'per_pixel'"]),
+        (
+            "models.cdae",
+            {**CASCADE, "variances": "learned", "last_step": "robust"},
+            ["models.cdae.variances", "last_step: robust", "remove one"],
+        ),
         ("models.cdae.last_step", "robst", ["models.cdae.last_step", "'robst'", "'robust'"]),
         ("models.cdae.datasets", ["digit"], ["models.cdae.datasets", "'digit'", "did you mean 'digits'"]),
         ("datasets.digits.seeds", [7], ["datasets.digits: got no replicate", "remove it"]),

@@ -168,6 +168,11 @@ def _check_folder(where: str, path: str) -> None:
 
 
 def _check_model(where: str, options: Options, *, is_certified: bool) -> None:
+    if options.get("variances") == "learned" and options.get("last_step", "closed_form") != "closed_form":
+        raise ValueError(
+            f"{where}.variances: got 'learned' with last_step: {options['last_step']}, whose density has no rho_0 to "
+            "learn; remove one of the two"
+        )
     if options["kind"] == "samples":
         _check_file(f"{where}.path", options["path"])
     if is_import_path(options["kind"]):
