@@ -315,7 +315,7 @@ def test_schedules_has_bound_and_tightest_bound_of_both_sorts_of_levels():
     (axes,) = draw("schedules", predicted_bounds=pilot, **known).axes
     assert set(lines(axes)) == {
         "cdae: bound (Eq. 4)", "cdae: tightest bound", "chosen: bound (Eq. 4)", "chosen: tightest bound",
-        "promised by the pilot",
+        "chosen: promised by the pilot",
     }  # fmt: skip
     by_label = {container.get_label(): container for container in axes.containers}
     assert by_label["chosen: bound (Eq. 4)"][0].get_ydata().tolist() == [20.0, 40.0]

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workflow.figures.by_levels import set_axis_of_levels
 from workflow.figures.material import Material
 from workflow.figures.style import PAGE_WIDTH, color, no_values
 from workflow.tables.estimators import CARDS, Mark
@@ -37,11 +38,8 @@ def certified_by_levels(material: Material) -> Figure:
     exact = material.summary.loc[material.summary["estimator"] == "lower_bound", "exact_nats"].dropna()
     if len(exact):
         left.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
-    n_levels = sorted(cascades["n_levels"].unique())
     for axes in (left, right):
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(n_levels, [f"{k:g}" for k in n_levels])
-        axes.set_xlabel("number of levels k")
+        set_axis_of_levels(axes, cascades["n_levels"])
     left.set(ylabel="log-likelihood (nats per example)", title=f"{material.dataset}: lower bounds, test split")
     right.set(yscale="log", ylabel="gap (nats per example)", title=f"{material.dataset}: upper minus lower, simulated")
     figure.legend(*left.get_legend_handles_labels(), fontsize=6.5, ncols=4, loc="outside lower center")

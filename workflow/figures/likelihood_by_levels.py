@@ -3,18 +3,17 @@
 from itertools import cycle
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workflow.figures.by_levels import MARKERS, set_axis_of_levels, two_errors
 from workflow.figures.material import Material
 from workflow.figures.style import COLORS, COLUMN_WIDTH, color, no_values
 from workflow.tables.estimators import CARDS, Mark
 
 ESTIMATORS = ["lower_bound", "importance_weighted"]
 LEGEND_ROW = 0.13  # inches
-MARKERS = "os^DvP"  # of the families of cascades, one after another
 
 
 def likelihood_by_levels(material: Material) -> Figure:
@@ -30,10 +29,7 @@ def likelihood_by_levels(material: Material) -> Figure:
         _errorbar(axes, rows, model, marks[estimator], position=families.index(model))
     _markov_line(axes, summary)
     _reference_lines(axes, summary)
-    n_levels = sorted(cascades["n_levels"].unique())
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(n_levels, [f"{k:g}" for k in n_levels])
-    axes.set_xlabel("number of levels k")
+    set_axis_of_levels(axes, cascades["n_levels"])
     axes.set_ylabel("log-likelihood (nats per example)")
     axes.set_title(material.dataset)
     n_rows = -(-len(axes.get_legend_handles_labels()[1]) // 2)
@@ -45,10 +41,8 @@ def likelihood_by_levels(material: Material) -> Figure:
 def _errorbar(axes: Axes, rows: pd.DataFrame, model: str, mark: Mark, *, position: int) -> None:
     """Mean over seeds with two standard errors, of the test points and of the seeds; a line for the first family."""
     first = position == 0
-    seed_var = (rows["seed_std_nats"].fillna(0.0) ** 2) / rows["n_seeds"]
-    error = 2.0 * np.sqrt(rows["standard_error_nats"] ** 2 + seed_var)
     axes.errorbar(
-        rows["n_levels"], rows["mean_nats"], yerr=error, color=color(mark.color), capsize=2,
+        rows["n_levels"], rows["mean_nats"], yerr=two_errors(rows), color=color(mark.color), capsize=2,
         marker=MARKERS[position % len(MARKERS)], markersize=4,
         linestyle="-" if first else "none", markerfacecolor=color(mark.color) if first else "white", linewidth=1.2,
         label=f"{model}, {mark.label.format(**rows.iloc[0])}",

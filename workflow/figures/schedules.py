@@ -1,16 +1,14 @@
 """Bound and tightest bound against the number of levels, for levels at fixed ends and for those that a pilot chose."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workflow.figures.by_levels import MARKERS, set_axis_of_levels, two_errors
 from workflow.figures.material import Material
-from workflow.figures.style import COLORS, COLUMN_WIDTH, GREY, no_values
+from workflow.figures.style import COLORS, COLUMN_WIDTH, no_values
 from workflow.tables.tightest import tightest
-
-MARKERS = "os^Dv"
 
 
 def schedules(material: Material) -> Figure:
@@ -29,24 +27,24 @@ def schedules(material: Material) -> Figure:
     for i, family in enumerate([*first, *chosen]):
         rows = bounds[bounds["model"] == family].sort_values("n_levels")
         style = {"color": COLORS[i], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
-        _errorbar(axes, rows, "mean_nats", _error(rows), f"{family}: bound (Eq. 4)", linestyle="-", **style)
+        _errorbar(axes, rows, "mean_nats", two_errors(rows), f"{family}: bound (Eq. 4)", linestyle="-", **style)
         rows = tight[tight["model"] == family].sort_values("n_levels")
         error, label = 2.0 * rows["test_standard_error_nats"], f"{family}: tightest bound"
         _errorbar(axes, rows, "test_nats", error, label, linestyle="none", markerfacecolor="white", **style)
-    promised = material.predicted_bounds.groupby("n_levels")["predicted_validation_nats"].mean()
-    axes.plot(promised.index, promised, ":", color=GREY, label="promised by the pilot")
-    n_levels = sorted(bounds.loc[bounds["model"].isin([*first, *chosen]), "n_levels"].unique())
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(n_levels, [f"{k:g}" for k in n_levels])
-    axes.set(xlabel="number of levels k", ylabel="log-likelihood (nats per example)", title=material.dataset)
+        _promised(axes, material.predicted_bounds[material.predicted_bounds["model"] == family], COLORS[i])
+    set_axis_of_levels(axes, bounds.loc[bounds["model"].isin([*first, *chosen]), "n_levels"])
+    axes.set(ylabel="log-likelihood (nats per example)", title=material.dataset)
     figure.legend(fontsize=6.0, ncols=2, loc="outside lower center")
     return figure
 
 
-def _error(rows: pd.DataFrame) -> pd.Series:
-    """Two standard errors, of points and of seeds together."""
-    seed_var = (rows["seed_std_nats"].fillna(0.0) ** 2) / rows["n_seeds"]
-    return 2.0 * np.sqrt(rows["standard_error_nats"] ** 2 + seed_var)
+def _promised(axes: Axes, rows: pd.DataFrame, line_color: tuple[float, float, float]) -> None:
+    """What the pilot promised to a family whose levels it chose, on validation examples."""
+    if len(rows):
+        promised = rows.groupby("n_levels")["predicted_validation_nats"].mean()
+        axes.plot(
+            promised.index, promised, ":", color=line_color, label=f"{rows['model'].iloc[0]}: promised by the pilot"
+        )
 
 
 def _errorbar(axes: Axes, rows: pd.DataFrame, values: str, error: pd.Series, label: str, **style: object) -> None:

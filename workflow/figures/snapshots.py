@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from workflow.figures.by_levels import set_axis_of_levels
 from workflow.figures.material import Material
 from workflow.figures.style import PAGE_WIDTH, no_values
 from workflow.tables.estimators import CARDS
@@ -32,10 +33,8 @@ def snapshots(material: Material) -> Figure:
         means = levels[levels["n_updates"] == n_updates].groupby("corruption_std")[["mse_train", "mse_test"]].mean()
         for split, style in (("train", "-"), ("test", "--")):
             right.plot(means.index, means[f"mse_{split}"], style, color=color, label=f"{name}, {split}")
-    n_levels = sorted(curve["n_levels"].unique())
-    left.set_xscale("log", base=2)
-    left.set_xticks(n_levels, [f"{k:g}" for k in n_levels])
-    left.set(xlabel="number of levels k", ylabel="log-likelihood (nats per example)")
+    set_axis_of_levels(left, curve["n_levels"])
+    left.set_ylabel("log-likelihood (nats per example)")
     left.set_title(f"{material.dataset}: during training")
     right.set(
         xlabel="corruption $c_i$ (data units)", ylabel="mean squared error per dimension", xscale="log", yscale="log"
