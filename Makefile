@@ -15,7 +15,7 @@ setup: .venv/installed  ## virtual environment with pinned dependencies and the 
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,examples]'
 	touch $@
 
 test: setup  ## the tests, a file at a time on each of two processes
