@@ -6,7 +6,7 @@ RUN := $(BIN)/snakemake --cores $(CORES)
 IN_PARALLEL := --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := benchmark
-.PHONY: benchmark setup test test-fast check check-mnist report bench lint help
+.PHONY: benchmark setup test test-fast check check-mnist check-paper report bench lint help
 
 benchmark: setup  ## tables and figures of the embedded default (config/config.yaml)
 	$(RUN)
@@ -29,6 +29,9 @@ check: benchmark  ## run the default grid again if needed and compare it with re
 
 check-mnist: setup  ## compare a finished run of config/mnist.yaml with results/reference/mnist; starts none
 	$(BIN)/python -m workflow.scripts.compare results/reference/mnist results/mnist
+
+check-paper: setup  ## compare a finished run of config/paper.yaml with results/reference/paper; starts none
+	$(BIN)/python -m workflow.scripts.compare results/reference/paper results/paper
 
 report: benchmark  ## report.html: tables, figures and provenance in one file
 	$(RUN) --report report.html

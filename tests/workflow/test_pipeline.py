@@ -119,7 +119,7 @@ def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(fini
     for dataset in ("digits", "mixture_2d"):
         names = {file.name for file in (results / "figures" / dataset).iterdir()}
         expected = ("samples", "parzen_bars", "likelihood_by_levels", "chain_from_prior", "snapshots")
-        expected += ("certified_by_levels", "bound_terms", "reconstructions", "parzen_by_chain_steps")
+        expected += ("certified_by_levels", "bound_terms", "reconstructions", "parzen_by_chain_steps", "schedules")
         assert {f"{name}.{suffix}" for name in expected for suffix in ("svg", "png")} == names - {"provenance.json"}
     assert "| cdae, k = 3 |" in finished.output
     assert "tables: results/smoke/tables" in finished.output
@@ -160,7 +160,7 @@ def test_levels_that_a_pilot_chose_are_those_of_the_model_and_its_promise_stands
         record = json.loads((results / f"models/{dataset}/cdae-optimal-k2/0/training.json").read_text())
         grid = np.geomspace(0.1, 4.0, 12)
         for level in record["relative_std"]:
-            assert np.abs(grid / level - 1.0).min() < 1e-9
+            assert np.abs(grid / level - 1.0).min() < 1e-6  # the levels are float32
         std = levels.loc[levels["dataset"] == dataset, "corruption_std"].to_numpy()
         np.testing.assert_allclose(std[1] / std[0], record["relative_std"][1] / record["relative_std"][0])
         known = promised[promised["dataset"] == dataset].iloc[0]
@@ -211,16 +211,18 @@ def test_a_finished_grid_runs_nothing_and_changes_nothing(finished):
 
 
 def test_killed_and_run_again_on_one_core_gives_the_same_bytes(finished, tmp_path):
-    """The cells of one data set, all tables and all figures are made again, with a kill between."""
+    """The cells of two models, all tables and all figures are made again, with a kill between."""
     shutil.copytree(finished.folder, tmp_path / "project")
     project, results = Project(tmp_path / "project"), tmp_path / "project" / "results" / "smoke"
+    made_again = ("cdae-k3", "gaussian")
     for name in ("models", "estimates", "certificates", "snapshots", "pictures"):
-        shutil.rmtree(results / name / "digits")
+        for model in made_again:
+            shutil.rmtree(results / name / "digits" / model, ignore_errors=True)  # a control has no certificate
     for name in ("tables", "figures"):
         shutil.rmtree(results / name)
     process = project.start("--cores", "1")
     started = time.monotonic()
-    while not list(results.glob("models/digits/*/*/training.json")):
+    while not any((results / f"models/digits/{model}/0/training.json").exists() for model in made_again):
         assert process.poll() is None and time.monotonic() - started < 120
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
@@ -228,7 +230,7 @@ def test_killed_and_run_again_on_one_core_gives_the_same_bytes(finished, tmp_pat
     assert not (results / "tables/summary.md").exists()
     assert project.run("--cores", "1").returncode == 0
     assert project.tables() == finished.tables()
-    assert project.figures() == finished.figures() and len(finished.figures()) == 2 * 9
+    assert project.figures() == finished.figures() and len(finished.figures()) == 2 * 10
 
 
 def test_edited_code_and_an_edited_configuration_plan_the_cells_that_depend_on_them_alone(finished):
