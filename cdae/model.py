@@ -217,7 +217,8 @@ class CDAE(nn.Module):
             probability = torch.full_like(self.corruption_std[1:], 1.0 / self.n_levels)
         level = objective.draw_levels(probability, len(x), generator=generator)
         noisy = objective.corrupt_at(x, level, self.corruption_std, generator=generator)
-        last_step = self._own_last_step(noisy[level == 1])
+        # Which examples are at level 1 is asked for where it matters alone: a GPU waits for the answer.
+        last_step = None if self.density_predictor is None else self.density_predictor(noisy[level == 1])
         return objective.one_level_loss(x, self.denoiser(noisy, level), level, probability, std, last_step)
 
     @torch.no_grad()

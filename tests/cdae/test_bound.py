@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdae import bound, gaussian
+from cdae import bound, gaussian, pixel_density
 from cdae.corruption import NoiseSchedule
 from cdae.model import CDAE
 from cdae.prior import DiagonalPrior
@@ -55,7 +55,7 @@ def drop_two_pi(monkeypatch, model):
 
 def variance_for_std_in_the_density(monkeypatch, model):
     real = gaussian.log_normal
-    monkeypatch.setattr(bound, "log_normal", lambda x, mean, std: real(x, mean, std.square()))
+    monkeypatch.setattr(pixel_density, "log_normal", lambda x, mean, std: real(x, mean, std.square()))
 
 
 def variance_for_std_in_the_divergences(monkeypatch, model):

@@ -198,7 +198,7 @@ def test_the_upper_side_is_above_and_its_inverse_averages_to_the_inverse_density
 @pytest.mark.parametrize("model", ["two modes", "robust"])
 @pytest.mark.parametrize("name", CASCADE)
 def test_the_upper_side_of_models_that_are_not_linear(name, model):
-    assert_upper(make(name, MODELS[model](), 3, 2), MODELS[model]())
+    assert_upper(make(name, MODELS[model](), 2, 1), MODELS[model]())
 
 
 def latents_of_another_example(estimator):
