@@ -27,6 +27,7 @@ from tests.annealing_helpers import assert_mean_above, assert_unbiased, linear_d
 from tests.helpers import linear_cascade, mutated, seeded
 from tests.oracles import factor_model, scalar_cascade
 
+pytestmark = pytest.mark.usefixtures("without_checks_of_shapes")
 SMALL = {"rank": 8, "min_information": 0.0, "n_slopes": 8, "n_moves": 3, "n_centrings": 1, "n_draws": 8}
 fit = partial(CascadeFit, **SMALL, force_precision="highest")
 

@@ -31,6 +31,7 @@ from tests.helpers import (
 )
 from tests.oracles.linear_gaussian import LinearGaussianCascade
 
+pytestmark = pytest.mark.usefixtures("without_checks_of_shapes")
 N_POINTS = 30
 NAMES = ["paper", "widened", "renoising", "guided", "all pairs", "sequential", "annealed"]
 

@@ -33,3 +33,8 @@ def config(tmp_path) -> dict:
     """The smoke configuration, with a results folder that can be made."""
     loaded = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
     return {**loaded, "results_dir": str(tmp_path / "results")}
+
+
+@pytest.fixture(autouse=True)
+def jobs_run_as_for_users(without_checks_of_shapes):
+    """Without checks of shapes, which the tests of the library have."""

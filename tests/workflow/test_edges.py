@@ -112,12 +112,12 @@ def test_a_users_file_dated_in_the_future_is_taken_and_another_of_an_older_date_
 
 def test_a_model_that_does_not_fit_memory_is_a_row_and_the_other_models_have_their_tables(project):
     def change(config):
-        vae = {**config["models"]["vae"], "hidden_sizes": [30_000, 30_000]}
+        vae = {**config["models"]["vae"], "hidden_sizes": [50_000, 50_000]}
         keep_one_model("gaussian")(config)
         config["models"]["big"] = vae
 
     config = project.write_config("memory", change)
-    limit = 6_000_000_000  # bytes of address space: importing torch takes less, 30,000 x 30,000 weights do not fit
+    limit = 6_000_000_000  # bytes of address space: importing torch takes less, 50,000 x 50,000 weights do not
     result = project.run(
         "--cores", "1", config=config, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     )
