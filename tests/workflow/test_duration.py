@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflow.grid import duration, machine
+from workflow.grid import costs, duration, machine
 
 JOBS = [("train", "mnist", "cdae-k4", "0"), ("evaluate", "mnist", "cdae-k4", "0")]
 
@@ -10,13 +10,14 @@ JOBS = [("train", "mnist", "cdae-k4", "0"), ("evaluate", "mnist", "cdae-k4", "0"
 @pytest.fixture
 def committed(tmp_path, monkeypatch):
     """A finished run of two jobs, 600 and 120 CPU seconds, on a machine half as fast as this one."""
-    monkeypatch.setattr(duration, "probe_seconds", lambda: 0.2)
+    monkeypatch.setattr(costs, "probe_seconds", lambda: 0.2)
     for job, seconds in (("train", 600.0), ("evaluate", 120.0)):
         file = tmp_path / "benchmarks" / job / "mnist" / "cdae-k4" / "0.tsv"
         file.parent.mkdir(parents=True)
         file.write_text(f"s\tmax_rss\tcpu_time\n999\t512.5\t{seconds}\n")
-    duration.write(tmp_path / "seconds.csv", tmp_path / "benchmarks")
-    monkeypatch.setattr(duration, "probe_seconds", lambda: 0.1)
+    costs.write(tmp_path / "seconds.csv", tmp_path / "benchmarks")
+    for module in (costs, duration):
+        monkeypatch.setattr(module, "probe_seconds", lambda: 0.1)
     return tmp_path / "seconds.csv"
 
 
@@ -34,23 +35,24 @@ def test_the_job_of_a_data_set_has_neither_model_nor_seed(tmp_path, committed):
     file = tmp_path / "benchmarks/pilot/mnist.tsv"
     file.parent.mkdir()
     file.write_text("s\tmax_rss\tcpu_time\n999\t256.5\t1200\n")
-    duration.write(tmp_path / "seconds.csv", tmp_path / "benchmarks")
+    costs.write(tmp_path / "seconds.csv", tmp_path / "benchmarks")
     assert "pilot,mnist,,,1200,256.5" in committed.read_text().splitlines()
-    assert duration.message([("pilot", "mnist", "", "")], committed, 1).endswith("about 20 minutes on 1 cores")
+    known = costs.read(committed)
+    assert duration.message([("pilot", "mnist", "", "")], known, 1).endswith("about 20 minutes on 1 cores")
 
 
 def test_seconds_are_scaled_and_shared_but_a_job_is_not_split(committed):
-    assert duration.message(JOBS, committed, 1).endswith("about 6 minutes on 1 cores")
-    assert duration.message(JOBS, committed, 2).endswith("about 5 minutes on 2 cores")
+    assert duration.message(JOBS, costs.read(committed), 1).endswith("about 6 minutes on 1 cores")
+    assert duration.message(JOBS, costs.read(committed), 2).endswith("about 5 minutes on 2 cores")
 
 
 def test_jobs_without_a_known_time_are_said_to_be_left_out(committed):
     new = [*JOBS, ("train", "mnist", "other", "0")]
-    assert duration.message(new, committed, 1).endswith(
+    assert duration.message(new, costs.read(committed), 1).endswith(
         "about 6 minutes on 1 cores, not counting 1 that no committed run has"
     )
-    assert "no committed run" in duration.message(new[2:], committed, 1)
-    assert "no committed run" in duration.message(JOBS, committed.with_name("none.csv"), 1)
+    assert "no committed run" in duration.message(new[2:], costs.read(committed), 1)
+    assert "no committed run" in duration.message(JOBS, costs.read(committed.with_name("none.csv")), 1)
 
 
 def test_the_probe_measures_something():

@@ -15,6 +15,8 @@ rule certify:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **asks("certify"),
     params:
         config=certification_config,
         hashes=certification_hashes,

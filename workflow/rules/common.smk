@@ -10,7 +10,7 @@ if str(HOME) not in sys.path:
     sys.path.insert(0, str(HOME))
 
 from workflow.grid import cells as grid
-from workflow.grid import config_file, duration, machine, products
+from workflow.grid import config_file, costs, duration, machine, products, resources
 from workflow.grid.check import checked
 from workflow.grid.provenance import Provenance, Records, stale
 
@@ -37,6 +37,8 @@ RESULTS = CONFIG["results_dir"]
 CELLS = {(cell.dataset, cell.model, str(cell.seed)): cell for cell in grid.cells(CONFIG)}
 PROVENANCE = Provenance(CONFIG)
 RECORDS = Records(RESULTS)
+COSTS = costs.read(HOME / "results/reference" / Path(RESULTS).name / "seconds.csv")
+ON_A_DEVICE = ("pilot", "train", "evaluate", "evaluate_snapshots", "certify")
 STARTED = time.time()
 HELD = []  # open files, which would be closed if nothing referred to them
 
@@ -49,6 +51,26 @@ wildcard_constraints:
 
 def cell_of(wildcards):
     return CELLS[wildcards.dataset, wildcards.model, wildcards.seed]
+
+
+def key(rule, wildcards):
+    """A job as the committed costs name it."""
+    return (rule, *(wildcards.get(name, "") for name in ("dataset", "model", "seed")))
+
+
+def asks(rule):
+    """The resources of a rule: what the same job took in the committed run, and a GPU where one is asked for."""
+
+    def asked(wildcards, attempt):
+        return resources.asked(key(rule, wildcards), COSTS, attempt)
+
+    gpus = {"gpu": 1} if CONFIG.get("device") == "cuda" and rule in ON_A_DEVICE else {}
+    return {
+        "mem_mb": lambda wildcards, attempt: asked(wildcards, attempt).mem_mb,
+        "runtime": lambda wildcards, attempt: asked(wildcards, attempt).runtime,
+        "disk_mb": resources.DISK_MEGABYTES,
+        **gpus,
+    }
 
 
 def loader_of(wildcards):
@@ -169,12 +191,9 @@ def hold_results():
 def opening_message():
     """How long the jobs that are to run will take, from the committed run of a configuration of this name."""
     jobs = [
-        (job.rule.name, *(job.wildcards_dict.get(name, "") for name in ("dataset", "model", "seed")))
-        for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("pilot", "train", "evaluate", "evaluate_snapshots", "certify")
+        key(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs() if job.rule.name in ON_A_DEVICE
     ]
-    committed = HOME / "results/reference" / Path(RESULTS).name / "seconds.csv"
-    return duration.message(jobs, committed, workflow.cores)
+    return duration.message(jobs, COSTS, workflow.cores)
 
 
 def closing_message():

@@ -8,6 +8,8 @@ rule prepare_data:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **asks("prepare_data"),
     params:
         loader=loader_of,
         options=loader_options,

@@ -14,6 +14,8 @@ rule evaluate:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **asks("evaluate"),
     params:
         config=evaluation_config,
         hashes=evaluation_hashes,

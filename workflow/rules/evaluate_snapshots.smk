@@ -12,6 +12,8 @@ rule evaluate_snapshots:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **asks("evaluate_snapshots"),
     params:
         config=snapshots_config,
         hashes=snapshots_hashes,

@@ -12,6 +12,8 @@ rule pilot:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **asks("pilot"),
     params:
         config=pilot_config,
         hashes=pilot_hashes,

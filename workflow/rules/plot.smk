@@ -16,6 +16,8 @@ rule plot:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **asks("plot"),
     params:
         hashes=grid.canonical(PROVENANCE.of_figures()),
         figures=products.figures(CONFIG),

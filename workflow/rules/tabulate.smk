@@ -18,6 +18,8 @@ rule tabulate:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **asks("tabulate"),
     params:
         folder=folder_of_output,
         config=grid.canonical(CONFIG),

@@ -13,6 +13,8 @@ rule train:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **asks("train"),
     params:
         config=training_config,
         hashes=training_hashes,

@@ -12,6 +12,8 @@ rule verdict:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **asks("verdict"),
     params:
         arguments=grid.canonical(retry_arguments()),
     message:

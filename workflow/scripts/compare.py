@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from workflow.grid import duration
+from workflow.grid import costs
 from workflow.jobs.process import job
 from workflow.tables import comparison
 
@@ -18,7 +18,7 @@ def main() -> None:
     with job():
         if args.update:
             comparison.update(args.reference, args.results / "tables")
-            duration.write(args.reference / "seconds.csv", args.results / "benchmarks")
+            costs.write(args.reference / "seconds.csv", args.results / "benchmarks")
         else:
             sys.exit(comparison.report(args.reference, args.results / "tables"))
 
