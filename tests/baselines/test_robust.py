@@ -39,9 +39,10 @@ def test_the_vaes_density_has_both_components_and_its_weights_average_to_p():
     joint = written_out(model, X.numpy(), grid)
     np.testing.assert_allclose(model.log_likelihood(X, grid[:2]), np.diag(joint[:2]), atol=1e-12)
     exact = logsumexp(joint + norm.logpdf(grid.numpy()), axis=0) + np.log(16.0 / 4_000)
-    log_weights = importance.log_importance_weights(model, X, n_importance_samples=40_000, generator=seeded(1))
+    copies = X.repeat(10_000, 1)
+    log_weights = importance.log_importance_weights(model, copies, n_importance_samples=4, generator=seeded(1))
     for n in range(len(X)):
-        assert_mean(np.exp(log_weights[:, n].numpy() - exact[n]), 1.0)
+        assert_mean(np.exp(log_weights.reshape(-1, len(X))[:, n].numpy() - exact[n]), 1.0)
 
 
 def test_the_vae_is_trained_on_it_and_samples_from_it():

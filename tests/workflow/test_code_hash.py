@@ -55,6 +55,7 @@ def rerun_by(edited, monkeypatch):
     ("module", "jobs"),
     [
         ("baselines.vae", {job: {"vae"} for job in JOBS}),
+        ("baselines.gaussian_code", {job: {"vae"} for job in JOBS}),
         ("baselines.dae", {job: {"dae"} for job in JOBS}),
         ("baselines.diffusion", {job: {"diffusion"} for job in JOBS}),
         # the cascade's own losses and bounds lie in the closure of its training too, and of what is made of its parts

@@ -173,6 +173,11 @@ def _check_model(where: str, options: Options, *, is_certified: bool) -> None:
             f"{where}.variances: got 'learned' with last_step: {options['last_step']}, whose density has no rho_0 to "
             "learn; remove one of the two"
         )
+    if options.get("n_importance_samples", 1) > 1 and options.get("reconstruction") == "per_pixel":
+        raise ValueError(
+            f"{where}.n_importance_samples: got {options['n_importance_samples']} with reconstruction: per_pixel, "
+            "whose standard deviations are those of the lower bound; remove one of the two"
+        )
     if options["kind"] == "samples":
         _check_file(f"{where}.path", options["path"])
     if is_import_path(options["kind"]):
