@@ -17,7 +17,7 @@ from tests.helpers import assert_mean, seeded
 from tests.oracles.bit_flips import corners
 
 DIM = 3
-GRID = np.linspace(-9.0, 9.0, 3_001)
+GRID = np.linspace(-12.0, 12.0, 4_001)
 LOG_STEP = np.log(GRID[1] - GRID[0])
 
 
