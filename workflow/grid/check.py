@@ -13,6 +13,7 @@ from baselines.registry import MODELS
 from cdae.datasets.registry import LOADERS, check_available
 from cdae.import_path import is_import_path
 from workflow.grid.cells import Options, cells, certified, lacks_simulate
+from workflow.grid.check_binary import check_binary_images, check_flips
 from workflow.grid.check_own import check_own_loader, check_own_model
 from workflow.grid.check_own_estimators import check_own_estimators, own_settings, without_own_estimators
 from workflow.grid.check_schedule import check_pilot, check_schedule
@@ -63,10 +64,13 @@ def checked(config: Options) -> Options:
     for name, options in config["models"].items():
         if "schedule" in options:
             check_schedule(f"models.{name}", options, config.get("pilot"))
+        if "first_flip" in options:
+            check_flips(f"models.{name}", options)
         _check_model(f"models.{name}", options, is_certified="certify" in config)
         for dataset in options.get("datasets", []):
             check_known(f"models.{name}.datasets", dataset, config["datasets"])
     _check_cells(config)
+    check_binary_images(config)
     check_own_estimators(config)
     _check_names(config)
     if "certify" in config:
