@@ -2,21 +2,26 @@
 
 import pytest
 import torch
+import yaml
 
 from baselines.registry import MODELS, OF_BINARY_IMAGES, model_class
+from cdae import checkpoint
 from cdae.certificates.trials import Trials
 from cdae.certificates.work import Work
 from cdae.data import RawData, load_evaluation_set, prepare
 from cdae.datasets.binarized import binarized
-from cdae.datasets.registry import BINARIZED, LOADERS
+from cdae.datasets.registry import BINARIZED, LOADERS, loader
 from cdae.estimators.catalogue import ESTIMATORS, estimators_for
 from cdae.seen_examples import with_seen_examples
 from tests.helpers import seeded
-from workflow.grid.cells import Cell, certification_config
+from tests.workflow.conftest import ROOT
+from workflow.grid.cells import Cell, cells, certification_config, evaluation_config
 from workflow.grid.check import checked
 from workflow.jobs.cell import CellJob
 from workflow.jobs.description import CERTIFIED, RUNS, rows_of
 from workflow.jobs.description import _model as model_of
+from workflow.jobs.evaluation import Evaluation
+from workflow.jobs.training import train
 
 TRAINING = {"n_updates": 3, "batch_size": 8, "learning_rate": 0.01, "matmul_precision": "highest"}
 NETWORK = {"hidden_sizes": [4], "training": TRAINING}
@@ -106,6 +111,28 @@ def test_a_mistake_is_refused_in_one_line(binary_config, model, options, expecte
     assert "\n" not in str(error.value)
     for part in expected:
         assert part in str(error.value)
+
+
+def test_every_model_of_the_example_gets_its_rows(tmp_path):
+    """Every model of it after few updates; a bound of a probability of 64 black and white pixels, so below 0."""
+    config = checked(yaml.safe_load((ROOT / "examples/binarized.yaml").read_text()))
+    prepare(loader("binarized_digits")(), "binarized_digits", tmp_path / "data.npz")
+    found = {}
+    for cell in cells(config):
+        job = evaluation_config(config, cell)
+        job["estimators"]["importance_weighted"] = {"n_importance_samples": 5, "n_points": 20}
+        if "training" in job["options"]:
+            job["options"]["training"] = {**job["options"]["training"], "n_updates": 20}
+        evaluation = Evaluation(CellJob(job), tmp_path / "data.npz")
+        checkpoint.save(train(evaluation.cell, tmp_path / "data.npz", {})[0], tmp_path / "weights")
+        evaluation.run(tmp_path / "weights")
+        found[cell.model] = {row.estimator: row for row in evaluation.rows}
+        assert all(row.status == "ok" and -100.0 < row.mean_nats < 0.0 for row in evaluation.rows)
+        assert evaluation.record().n_intensity_levels is None
+        assert set(evaluation.seen_examples) == set(found[cell.model]) - {"importance_weighted"}
+    assert {name for name, rows in found.items() if set(rows) == {"exact"}} == {"pixels", "mixture-20"}
+    assert found["mixture-20"]["exact"].mean_nats > found["pixels"]["exact"].mean_nats + 2.0
+    assert all(set(rows) <= {"exact", "lower_bound", "importance_weighted"} for rows in found.values())
 
 
 def test_what_is_said_of_binary_images_names_known_kinds_and_loaders():
