@@ -10,15 +10,20 @@ from cdae.import_path import is_import_path
 from workflow.grid.cells import Options, cells
 
 
+def is_binarized(options: Options) -> bool:
+    """Whether the keys of a data set are those of black and white images of ours."""
+    return options.get("loader") in BINARIZED
+
+
 def check_binary_images(config: Options) -> None:
     """Raise ValueError, naming the model, if a model's likelihood is of another sort than its data."""
     for cell in cells(config):
-        loader = config["datasets"][cell.dataset]["loader"]
-        if is_import_path(cell.kind) or is_import_path(loader):
+        options = config["datasets"][cell.dataset]
+        if is_import_path(cell.kind) or is_import_path(options["loader"]):
             continue
-        if (loader in BINARIZED) != (cell.kind in OF_BINARY_IMAGES):
-            data = "binarized" if loader in BINARIZED else "not binarized"
-            kinds = "one of " + ", ".join(sorted(OF_BINARY_IMAGES)) if loader in BINARIZED else "a density"
+        if is_binarized(options) != (cell.kind in OF_BINARY_IMAGES):
+            data = "binarized" if is_binarized(options) else "not binarized"
+            kinds = "one of " + ", ".join(sorted(OF_BINARY_IMAGES)) if is_binarized(options) else "a density"
             raise ValueError(
                 f"models.{cell.family}.datasets: got {cell.kind!r} on {cell.dataset!r}, whose images are {data}, "
                 f"expected {kinds}; name the data sets of this model in its key 'datasets'"

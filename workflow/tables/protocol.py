@@ -4,9 +4,9 @@ It stands beside every table, so that a number that is quoted can be quoted with
 """
 
 from cdae.certificates.claims import CERTIFIED_BITS_PER_DIM, CERTIFIED_NATS, Claim
-from cdae.datasets.registry import BINARIZED
 from workflow.grid.cells import Options, portable, sha256
 from workflow.grid.certificate import CertificateRow, CertificationRecord
+from workflow.grid.check_binary import is_binarized
 from workflow.grid.record import OK, EvaluationRecord
 from workflow.tables.estimators import CARDS
 from workflow.tables.own_cards import cards_of
@@ -53,7 +53,7 @@ def card(
 def _data(name: str, record: EvaluationRecord, options: Options) -> str:
     sizes = " / ".join(f"{record.split_sizes[split]:,}" for split in ("train", "validation", "test"))
     text = f"`{name}`: {record.dim} dimensions, {sizes} training / validation / test examples; "
-    if options.get("loader") in BINARIZED:
+    if is_binarized(options):
         return text + (
             "every pixel drawn as 0 or 1 with its gray value as the probability of 1, once for a validation or test "
             "image and anew in every training step; likelihoods of discrete images, nothing is dequantized; no bits "
