@@ -19,7 +19,7 @@ from cdae.binary_images import binary, check_binarized, draw_binary
 from cdae.computing.chunks import EXAMPLES
 from cdae.data import TrainingSet
 
-MAX_ITERATIONS, LEAST_GAIN = 100, 1e-4  # of expectation maximisation; nats per image that one has to bring
+MAX_ITERATIONS, LEAST_GAIN = 50, 1e-4  # of expectation maximisation; nats per image that one has to bring
 FIRST_SHARE = 0.75  # of a random training image, against gray, that a component starts from
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from baselines.gaussian_code import GaussianCode
-from cdae.bernoulli import from_logits
+from cdae.bernoulli import log_bernoulli
 from cdae.binary_images import binary, check_binarized, draw_binary
 from cdae.data import TrainingSet
 from cdae.denoiser import DataScale
@@ -68,7 +68,7 @@ class BernoulliVAE(GaussianCode):
 
     def log_likelihood(self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
         """Return log p(x | z) in nats per example, of black and white x."""
-        return from_logits(self.decoder(z)).log_prob(x)
+        return log_bernoulli(x, self.decoder(z))
 
     def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n latent"]:
         """Draw z from q(z | x), differentiable with respect to the encoder's parameters."""

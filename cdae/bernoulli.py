@@ -56,9 +56,9 @@ def flipped(logits: Tensor, flip: Tensor) -> LogBernoulli:
     return LogBernoulli(torch.logaddexp(one + stay, zero + change), torch.logaddexp(zero + stay, one + change))
 
 
-def from_logits(logits: Tensor) -> LogBernoulli:
-    """Return Bernoulli variables with these logits."""
-    return LogBernoulli(logsigmoid(logits), logsigmoid(-logits))
+def log_bernoulli(x: Float[Tensor, "*batch dim"], logits: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+    """Return log p(x) of Bernoulli variables with these logits, summed over pixels."""
+    return logsigmoid(torch.where(x > 0.5, logits, -logits)).sum(-1, dtype=torch.float64)
 
 
 def from_probabilities(probability: Tensor) -> LogBernoulli:
