@@ -7,22 +7,39 @@ weighted auto-encoder. Training draws new black and white images in every step. 
 images, in nats. Not here: sample sets for Parzen windows, whose Gaussians are a density of real values.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.gaussian_code import GaussianCode
 from cdae.bernoulli import log_bernoulli
-from cdae.binary_images import binary, check_binarized, draw_binary
+from cdae.binary_images import binary, check_binarized, draw_binary, standardize
 from cdae.data import TrainingSet
-from cdae.denoiser import DataScale
 from cdae.gaussian import standard_normal
-from cdae.interfaces import BoundTerms
 
-LEAST_STD = 1e-3  # that the encoder's input is divided by
+
+class BinaryScale(nn.Module):
+    """The scale of black and white images: it standardises inputs of networks, and maps logits to probabilities.
+
+    Args:
+        mean: (dim,), the mean of the training images, gray or not.
+    """
+
+    mean: Tensor
+
+    def __init__(self, mean: Float[Tensor, "dim"]):
+        super().__init__()
+        self.register_buffer("mean", mean.float())
+
+    def standardize(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Standardise x in black and white (`binary`)."""
+        return standardize(binary(x), self.mean)
+
+    def to_data(self, output: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+        """Map logits to probabilities of 1."""
+        return torch.sigmoid(output)
 
 
 class BernoulliVAE(GaussianCode):
@@ -35,31 +52,12 @@ class BernoulliVAE(GaussianCode):
         n_importance_samples: M, draws of z per example in the loss.
     """
 
-    def __init__(
-        self,
-        data_scale: DataScale,
-        *,
-        latent_dim: int,
-        hidden_sizes: Sequence[int],
-        n_importance_samples: int = 1,
-        generator: torch.Generator,
-    ):
-        super().__init__(
-            data_scale,
-            latent_dim=latent_dim,
-            hidden_sizes=hidden_sizes,
-            n_importance_samples=n_importance_samples,
-            generator=generator,
-        )
-
     @classmethod
     def build(cls, options: dict[str, Any], training_set: TrainingSet, *, generator: torch.Generator) -> "BernoulliVAE":
         """Build an untrained model from configuration options, for binarized images."""
         check_binarized(training_set)
-        mean = training_set.summary().mean
-        pooled_std = (mean * (1.0 - mean)).mean().sqrt().item()
         return cls(
-            DataScale(mean, max(pooled_std, LEAST_STD), unit_interval=True),
+            BinaryScale(training_set.summary().mean),
             latent_dim=options["latent_dim"],
             hidden_sizes=options["hidden_sizes"],
             n_importance_samples=options.get("n_importance_samples", 1),
@@ -67,20 +65,8 @@ class BernoulliVAE(GaussianCode):
         )
 
     def log_likelihood(self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
-        """Return log p(x | z) in nats per example, of black and white x."""
-        return log_bernoulli(x, self.decoder(z))
-
-    def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n latent"]:
-        """Draw z from q(z | x), differentiable with respect to the encoder's parameters."""
-        return super().infer(binary(x), generator=generator)
-
-    def bound_terms(self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "n latent"]) -> BoundTerms:
-        """Compute the terms of the lower bound in nats; see `GaussianCode.bound_terms`."""
-        return super().bound_terms(binary(x), latents)
-
-    def log_weights(self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
-        """Return the log importance weights at given latents, in nats; see `GaussianCode.log_weights`."""
-        return super().log_weights(binary(x), latents)
+        """Return log p(x | z) in nats per example, of x in black and white (`binary`)."""
+        return log_bernoulli(binary(x), self.decoder(z))
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
         """Compute minus the lower bound, or minus IW-M, in nats, averaged over new black and white images of x."""

@@ -21,13 +21,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdae.bernoulli import LogBernoulli, flipped, from_probabilities, log_flips
-from cdae.binary_images import binary, check_binarized, draw_binary
+from cdae.binary_images import binary, check_binarized, draw_binary, standardize
 from cdae.data import TrainingSet
 from cdae.denoiser import mlp
 from cdae.interfaces import BoundTerms
 
 LOSSES = ("shrunk_uniform", "full")
-LEAST_VARIANCE = 1e-6  # of a pixel, where all training pixels are constant
 
 
 class BitFlipCDAE(nn.Module):
@@ -84,9 +83,8 @@ class BitFlipCDAE(nn.Module):
 
     def logits(self, noisy: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Return the logits of r at states of any levels."""
-        variance = (self.data_mean * (1.0 - self.data_mean)).mean().clamp(min=LEAST_VARIANCE)
-        centred = (noisy - self.data_mean) / variance.sqrt()
-        return self.network(centred.reshape(-1, noisy.shape[-1])).reshape(noisy.shape)
+        standardized = standardize(noisy, self.data_mean)
+        return self.network(standardized.reshape(-1, noisy.shape[-1])).reshape(noisy.shape)
 
     def below(self) -> Float[Tensor, "k"]:
         """Return f_0 = 0, f_1 .. f_{k-1}, the flips of the state that the transition from each level leads to."""

@@ -14,12 +14,13 @@ Not here: p(x | z), and sampling.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdae.denoiser import DataScale, mlp
+from cdae.denoiser import mlp
 from cdae.gaussian import kl_normal, log_mean_exp, log_normal, standard_normal
 from cdae.interfaces import BoundTerms
 
@@ -28,7 +29,8 @@ class GaussianCode(nn.Module, ABC):
     """An encoder and a decoder, both multilayer perceptrons.
 
     Args:
-        data_scale: standardises the encoder's input, and maps the decoder's output to data units.
+        data_scale: standardises the encoder's input, and maps the decoder's output to data units; it has the methods of
+            a `DataScale`.
         latent_dim: the number of dimensions of z.
         hidden_sizes: the sizes of the encoder's hidden layers; the decoder has them in reverse order.
         n_importance_samples: M, draws of z per example in the loss.
@@ -39,11 +41,11 @@ class GaussianCode(nn.Module, ABC):
 
     def __init__(
         self,
-        data_scale: DataScale,
+        data_scale: Any,
         *,
         latent_dim: int,
         hidden_sizes: Sequence[int],
-        n_importance_samples: int,
+        n_importance_samples: int = 1,
         generator: torch.Generator,
     ):
         super().__init__()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cdae.data import TrainingSet
 
+LEAST_VARIANCE = 1e-6  # of a pixel, where all training pixels are constant
 SEED = 1956  # of the numbers that `binary` compares gray values with
 
 
@@ -37,3 +38,9 @@ def binary(x: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
         return x
     uniform = torch.rand(x.shape, generator=torch.Generator().manual_seed(SEED), dtype=x.dtype).to(x.device)
     return (uniform < x).to(x.dtype)
+
+
+def standardize(x: Float[Tensor, "*batch dim"], mean: Float[Tensor, "dim"]) -> Float[Tensor, "*batch dim"]:
+    """Subtract the mean of black and white images, and divide by their standard deviation, pooled over pixels."""
+    variance = (mean * (1.0 - mean)).mean().clamp(min=LEAST_VARIANCE)
+    return (x - mean) / variance.sqrt()

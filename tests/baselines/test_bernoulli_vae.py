@@ -7,10 +7,10 @@ from scipy.special import logsumexp
 from scipy.stats import bernoulli, norm
 
 from baselines import bernoulli_vae
-from baselines.bernoulli_vae import BernoulliVAE
+from baselines.bernoulli_vae import BernoulliVAE, BinaryScale
 from cdae import bernoulli as densities
+from cdae.binary_images import binary
 from cdae.data import TrainingSet
-from cdae.denoiser import DataScale
 from cdae.estimators import importance
 from cdae.training import fit
 from tests.helpers import assert_mean, seeded
@@ -23,7 +23,7 @@ LOG_STEP = np.log(GRID[1] - GRID[0])
 
 def vae() -> BernoulliVAE:
     """A VAE with a code of one dimension, in float64, whose decoder is far from constant."""
-    scale = DataScale(torch.tensor([0.3, 0.5, 0.8]), 0.45, unit_interval=True)
+    scale = BinaryScale(torch.tensor([0.3, 0.5, 0.8]))
     model = BernoulliVAE(scale, latent_dim=1, hidden_sizes=[5], generator=seeded(0)).double().requires_grad_(False)
     for parameter in model.decoder.parameters():
         parameter.mul_(3.0)
@@ -136,3 +136,13 @@ def test_data_that_are_dequantized_are_refused():
     levels = TrainingSet(torch.zeros(9, DIM, dtype=torch.uint8), 2, True)
     with pytest.raises(ValueError, match="expected binarized images; choose"):
         BernoulliVAE.build({"latent_dim": 1, "hidden_sizes": []}, levels, generator=seeded(0))
+
+
+def test_a_gray_image_is_one_black_and_white_image_in_every_function():
+    """The bound, the weights and the draws of a gray image are those of the image that `binary` makes of it."""
+    model, gray = vae(), torch.full((7, DIM), 0.4, dtype=torch.float64)
+    x, z = binary(gray), torch.linspace(-1.0, 1.0, 7, dtype=torch.float64)[:, None]
+    assert not torch.equal(x, gray)
+    assert torch.equal(model.bound_terms(gray, z).total, model.bound_terms(x, z).total)
+    assert torch.equal(model.log_weights(gray, z), model.log_weights(x, z))
+    assert torch.equal(model.infer(gray, generator=seeded(8)), model.infer(x, generator=seeded(8)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdae.binary_images import binary, check_binarized, draw_binary
+from cdae.binary_images import binary, check_binarized, draw_binary, standardize
 from cdae.data import RawData, TrainingSet, load_evaluation_set, load_training_set, prepare
 from cdae.datasets import binarized as module
 from cdae.datasets.binarized import binarized
@@ -91,6 +91,15 @@ def test_a_gray_image_is_the_same_black_and_white_one_at_every_call():
     x = binary(gray)
     assert torch.equal(x, binary(gray)) and set(x.unique().tolist()) == {0.0, 1.0}
     assert_mean(x.numpy(), gray[0].numpy())
+
+
+def test_black_and_white_images_are_standardised_by_the_mean_of_gray_ones():
+    """To mean 0 and pooled variance 1; constant pixels alone have no variance."""
+    gray = torch.from_numpy(GRAY / np.float32(16.0)).expand(20_000, -1)
+    x = standardize(draw_binary(gray, generator=seeded(2)), gray[0])
+    assert_mean(x.numpy(), 0.0)
+    assert_mean(x.square().mean(1).numpy(), 1.0)
+    assert standardize(torch.ones(2, 3), torch.ones(3)).abs().max() == 0.0
 
 
 @pytest.mark.parametrize(
