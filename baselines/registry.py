@@ -10,17 +10,22 @@ from importlib import import_module
 from typing import Any
 
 MODELS = {
+    "bernoulli-cdae": "baselines.bit_flips:BitFlipCDAE",
+    "bernoulli-vae": "baselines.bernoulli_vae:BernoulliVAE",
     "cdae": "cdae.model:CDAE",
     "dae": "baselines.dae:DAE",
     "diffusion": "baselines.diffusion:Diffusion",
     "vae": "baselines.vae:VAE",
     "samples": "baselines.samples:SampleFile",
+    "control-bernoulli": "baselines.bernoulli_controls:BernoulliControl",
     "control-gaussian": "baselines.controls:GaussianControl",
     "control-k-means": "baselines.k_means:KMeansControl",
     "control-mixture": "baselines.mixture:MixtureControl",
     "control-ppca": "baselines.controls:PPCAControl",
     "control-training-samples": "baselines.controls:TrainingSamplesControl",
 }
+# Of black and white images, whose likelihoods are those of discrete data; all others have densities of real values.
+OF_BINARY_IMAGES = frozenset({"bernoulli-cdae", "bernoulli-vae", "control-bernoulli"})
 OWN_MODEL = "baselines.own:own_model"
 # The schedules whose levels are chosen on a pilot's errors: name -> "module:function", which only their cells import.
 PILOTED = {"optimal": "cdae.optimal_schedule:choose"}

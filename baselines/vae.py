@@ -5,7 +5,7 @@
 The standard deviation s is learned, as one number or as one for each pixel. In the robust form a network predicts it
 from z, and each pixel has a broad component besides, as the last step of a cascade may have. Without hidden layers and
 in another form the model is linear, and its optimum is probabilistic principal component analysis, or factor analysis
-with an s for each pixel.
+with an s for each pixel. Its encoder, its bound and its loss are those of `gaussian_code`.
 """
 
 import math
@@ -16,18 +16,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from baselines.gaussian_code import GaussianCode
 from cdae.computing.chunks import EXAMPLES
 from cdae.data import TrainingSet
 from cdae.denoiser import DataScale, mlp
 from cdae.density_predictor import DensityPredictor
-from cdae.gaussian import kl_normal, log_normal, standard_normal
-from cdae.interfaces import BoundTerms, DivergenceError, SampleSet, SampleVariant
+from cdae.gaussian import standard_normal
+from cdae.interfaces import DivergenceError, SampleSet, SampleVariant
 from cdae.pixel_density import PixelDensity
 
 RECONSTRUCTIONS = ("isotropic", "per_pixel", "robust")
 
 
-class VAE(nn.Module):
+class VAE(GaussianCode):
     """A VAE whose encoder and decoder are multilayer perceptrons.
 
     Args:
@@ -38,9 +39,11 @@ class VAE(nn.Module):
         reconstruction: "isotropic", one s for all pixels, log_std (); "per_pixel", log_std (dim,); or
             "robust", for data in [0, 1], what a `DensityPredictor` says at z.
         variance_floor: the least value of s^2, in squared data units; see `data.DataSummary`.
+        n_importance_samples: M, draws of z per example in the loss; above 1 the model is an IWAE (`gaussian_code`).
 
     Raises:
-        ValueError: for an unknown reconstruction, or a robust one of data that are not in [0, 1].
+        ValueError: for an unknown reconstruction, a robust one of data that are not in [0, 1], M below 1, or M above 1
+            where s is per pixel.
     """
 
     def __init__(
@@ -51,15 +54,24 @@ class VAE(nn.Module):
         hidden_sizes: Sequence[int],
         reconstruction: str = "isotropic",
         variance_floor: float = 0.0,
+        n_importance_samples: int = 1,
         generator: torch.Generator,
     ):
-        super().__init__()
+        super().__init__(
+            data_scale,
+            latent_dim=latent_dim,
+            hidden_sizes=hidden_sizes,
+            n_importance_samples=n_importance_samples,
+            generator=generator,
+        )
         if reconstruction not in RECONSTRUCTIONS:
             raise ValueError(f"reconstruction: got {reconstruction!r}, expected one of {', '.join(RECONSTRUCTIONS)}")
+        if reconstruction == "per_pixel" and n_importance_samples > 1:
+            raise ValueError(
+                f"n_importance_samples: got {n_importance_samples} with reconstruction: per_pixel, whose s are those "
+                "of the lower bound; set it to 1, or choose isotropic or robust"
+            )
         dim = len(data_scale.mean)
-        self.data_scale, self.latent_dim = data_scale, latent_dim
-        self.encoder = mlp(dim, hidden_sizes, 2 * latent_dim, generator=generator)
-        self.decoder = mlp(latent_dim, hidden_sizes[::-1], dim, generator=generator)
         self.per_pixel = reconstruction == "per_pixel"
         self.density_predictor: DensityPredictor | None = None
         if reconstruction == "robust":
@@ -81,6 +93,7 @@ class VAE(nn.Module):
             hidden_sizes=options["hidden_sizes"],
             reconstruction=reconstruction,
             variance_floor=0.0 if reconstruction == "isotropic" else data.variance_floor,
+            n_importance_samples=options.get("n_importance_samples", 1),
             generator=generator,
         )
 
@@ -95,35 +108,9 @@ class VAE(nn.Module):
         """Return p(x | z) around f(z)."""
         return PixelDensity(self.std()) if self.density_predictor is None else self.density_predictor(z)
 
-    def encode(self, x: Float[Tensor, "n dim"]) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
-        """Return the mean and the standard deviation of q(z | x)."""
-        mean, log_var = self.encoder(self.data_scale.standardize(x)).chunk(2, dim=-1)
-        return mean, torch.exp(0.5 * log_var)
-
-    def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n dim"]:
-        """Return f(z), the mean of p(x | z), in data units."""
-        return self.data_scale.to_data(self.decoder(z))
-
     def log_likelihood(self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
         """Return log p(x | z) in nats per example."""
         return self.density(z).log_prob(x, self.decode(z))
-
-    def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "n latent"]:
-        """Draw z from q(z | x), differentiable with respect to the encoder's parameters."""
-        mean, std = self.encode(x)
-        return mean + std * standard_normal(mean, *mean.shape, generator=generator)
-
-    def bound_terms(self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "n latent"]) -> BoundTerms:
-        """Compute the terms of the lower bound in nats, with KL(q(z | x), p(z)) in closed form and no inner levels."""
-        mean, std = self.encode(x)
-        prior_kl = kl_normal(mean, std, torch.zeros_like(mean), torch.ones_like(std))
-        return BoundTerms(self.log_likelihood(x, latents), prior_kl.new_zeros(0, len(x)), prior_kl)
-
-    def log_weights(self, x: Float[Tensor, "n dim"], latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
-        """Return the log importance weights log p(x | z) + log p(z) - log q(z | x) at given latents, in nats."""
-        mean, std = self.encode(x)
-        log_prior = log_normal(latents, torch.zeros_like(mean), torch.ones_like(std))
-        return self.log_likelihood(x, latents) + log_prior - log_normal(latents, mean, std)
 
     def refit(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
         """Set every pixel's s to the maximiser of the bound, s_j^2 = E (x - f(z))_j^2 with z ~ q(z | x), or its floor.
@@ -152,8 +139,8 @@ class VAE(nn.Module):
         return total / len(x)
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
-        """Compute minus the lower bound in nats, averaged over the batch."""
-        return -self.bound_terms(x, self.infer(x, generator=generator)).total.mean()
+        """Compute minus the lower bound, or minus IW-M with M > 1 draws, in nats, averaged over the batch."""
+        return self.minus_bound(x, generator=generator)
 
     @torch.no_grad()
     def simulate(

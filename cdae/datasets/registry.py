@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import Any
 
 LOADERS = {
+    "binarized_digits": "cdae.datasets.binarized:load_digits",
+    "binarized_fashion_mnist": "cdae.datasets.binarized:load_fashion_mnist",
+    "binarized_mnist": "cdae.datasets.binarized:load_mnist",
     "cifar10": "cdae.datasets.cifar10:load",
     "digits": "cdae.datasets.digits:load",
     "fashion_mnist": "cdae.datasets.images:load_fashion_mnist",
@@ -23,11 +26,15 @@ LOADERS = {
     "usps": "cdae.datasets.usps:load",
 }
 
+# Of black and white images, which have discrete likelihoods: models with a density of real values are not for them.
+BINARIZED = frozenset({"binarized_digits", "binarized_fashion_mnist", "binarized_mnist"})
 OWN_LOADER = "cdae.datasets.own:load"
 
 # For loaders that read downloaded files: name -> function of (name, data_root) that raises an error if they are not
 # available, and is fast enough to run before any computation.
 AVAILABILITY = {
+    "binarized_fashion_mnist": "cdae.datasets.binarized:check_available",
+    "binarized_mnist": "cdae.datasets.binarized:check_available",
     "cifar10": "cdae.datasets.cifar10:check_available",
     "fashion_mnist": "cdae.datasets.images:check_available",
     "frey_faces": "cdae.datasets.frey_faces:check_available",

@@ -17,6 +17,7 @@ CASCADE = {
     "loss": "shrunk", "hidden_sizes": [4],
     "training": {"n_updates": 2, "batch_size": 4, "learning_rate": 0.01, "matmul_precision": "highest"},
 }  # fmt: skip
+VAE = {"kind": "vae", "latent_dim": 2, "hidden_sizes": [4], "training": CASCADE["training"]}
 
 
 def change(config, path, value):
@@ -92,6 +93,12 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("models.cdae.seeds", [], ["models.cdae.seeds", "[]"]),
         ("models.cdae.prior", "ful", ["models.cdae.prior", "'ful'", "'full'"]),
         ("models.vae.reconstruction", "perpixel", ["models.vae.reconstruction", "'perpixel'", "'per_pixel'"]),
+        (
+            "models.vae",
+            {**VAE, "reconstruction": "per_pixel", "n_importance_samples": 5},
+            ["models.vae.n_importance_samples: got 5", "per_pixel", "remove one"],
+        ),
+        ("models.vae.n_importance_samples", 0, ["models.vae.n_importance_samples", "got 0, expected at least 1"]),
         ("seeds", [], ["seeds", "[]"]),
         ("certify.overrides", {"cdae-k4": {}}, ["certify.overrides", "'cdae-k4'", "did you mean 'cdae-k3'"]),
         ("models.cdae-markov", {"kind": "control-training-samples"}, ["models.cdae-markov", "choose another"]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from baselines.registry import MODELS
+from baselines.registry import MODELS, OF_BINARY_IMAGES
 from workflow.grid import code_hash
 
 
@@ -55,6 +55,9 @@ def rerun_by(edited, monkeypatch):
     ("module", "jobs"),
     [
         ("baselines.vae", {job: {"vae"} for job in JOBS}),
+        ("baselines.gaussian_code", {job: {"vae", "bernoulli-vae"} for job in JOBS}),
+        ("baselines.bit_flips", {job: {"bernoulli-cdae"} for job in JOBS}),
+        ("cdae.bernoulli", {job: OF_BINARY_IMAGES for job in JOBS}),
         ("baselines.dae", {job: {"dae"} for job in JOBS}),
         ("baselines.diffusion", {job: {"diffusion"} for job in JOBS}),
         # the cascade's own losses and bounds lie in the closure of its training too, and of what is made of its parts

@@ -5,11 +5,12 @@ from typing import Protocol
 
 import numpy as np
 import pytest
+import torch
 
-from baselines.registry import MODELS, model_class
+from baselines.registry import MODELS, OF_BINARY_IMAGES, model_class
 from cdae import interfaces
 from cdae.computing.arrays import read_npz
-from cdae.data import load_training_set
+from cdae.data import TrainingSet, load_training_set
 from tests.helpers import CDAE_OPTIONS, seeded
 from workflow.grid.methods import kind_offers, methods_of_class, offers
 
@@ -21,6 +22,15 @@ OPTIONS = {
     "diffusion": CDAE_OPTIONS,
     "dae": {"corruption_std": 0.5, "n_walkback_steps": 1, "chain_steps": [1], "hidden_sizes": [4]},
     "vae": {"latent_dim": 2, "hidden_sizes": [4]},
+    "bernoulli-cdae": {
+        "n_levels": 2,
+        "first_flip": 0.1,
+        "last_flip": 0.4,
+        "loss": "full",
+        "hidden_sizes": [4],
+    },
+    "bernoulli-vae": {"latent_dim": 2, "hidden_sizes": [4]},
+    "control-bernoulli": {"n_components": 2},
     "samples": {},
     "control-gaussian": {"covariance": "diagonal"},
     "control-k-means": {"n_centres": 3},
@@ -39,7 +49,9 @@ def models(mixture_2d, tmp_path_factory):
     built = {}
     for kind, options in OPTIONS.items():
         options = {"kind": kind, **options} | ({"path": str(path)} if kind == "samples" else {})
-        built[kind] = model_class(kind).build(options, data, generator=seeded(0))
+        binary = TrainingSet(torch.zeros(9, 2), unit_interval=True)
+        seen = binary if kind in OF_BINARY_IMAGES else data
+        built[kind] = model_class(kind).build(options, seen, generator=seeded(0))
     return built
 
 
@@ -53,7 +65,7 @@ def test_these_are_all_kinds_and_protocols():
 def test_a_class_offers_what_its_instances_have(models, kind):
     said = {name for name in OF_METHODS_ALONE if offers(MODELS[kind], name)}
     assert said == {name for name in OF_METHODS_ALONE if isinstance(models[kind], PROTOCOLS[name])}
-    assert said >= {"Samples"}
+    assert ("Samples" in said) == (kind not in OF_BINARY_IMAGES) and said & {"Samples", "Tractable", "Bounded"}
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -67,9 +79,10 @@ def test_every_kind_offers_something_different_of_what_is_asked():
     """So that the comparisons above can fail."""
     asked = {name: frozenset(kind for kind in MODELS if offers(MODELS[kind], name)) for name in PROTOCOLS}
     assert asked["Chained"] == {"dae"} and asked["Chain"] == {"diffusion"} and asked["Denoises"] == {"cdae"}
-    assert asked["Simulates"] == {"cdae", "diffusion", "vae"} and asked["Layered"] == {"cdae", "diffusion"}
-    assert asked["Trainable"] == {"cdae", "dae", "diffusion", "vae"}
-    assert asked["Tractable"] == {"control-gaussian", "control-mixture", "control-ppca"}
+    binary = {"bernoulli-cdae", "bernoulli-vae"}
+    assert asked["Simulates"] == {"cdae", "diffusion", "vae", *binary} and asked["Layered"] == {"cdae", "diffusion"}
+    assert asked["Trainable"] == {"cdae", "dae", "diffusion", "vae", *binary}
+    assert asked["Tractable"] == {"control-bernoulli", "control-gaussian", "control-mixture", "control-ppca"}
 
 
 def test_a_module_or_a_class_that_is_not_there_has_no_methods():

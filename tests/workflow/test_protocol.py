@@ -56,6 +56,15 @@ def test_data_estimates_numerics_and_identity_are_told(config):
     assert text.count("`digits`") == 1 and "Notes on the input" not in text
 
 
+def test_binarized_images_are_said_to_be_discrete(config):
+    """And not to be real values as they are, which is what their record says."""
+    name = "binarized_digits"
+    config = {**config, "datasets": {name: {"loader": name}}}
+    text = card(config, [evaluation_record(*EVERY, cell={"dataset": name}, n_intensity_levels=None)], [], [])
+    assert f"`{name}`: 64 dimensions" in text and "likelihoods of discrete images" in text
+    assert "real values as they are" not in text
+
+
 def test_every_estimator_has_its_line(config):
     text = card(config, [DIGITS], [ALL_SIDES], [])
     for name, known in CARDS.items():

@@ -91,6 +91,11 @@ def test_published_figures_stand_with_their_source_and_only_for_their_data():
     assert set(section.table["Read in"]) == {MARKS["S2"]}
 
 
+@pytest.mark.parametrize(("loader", "n_rows"), [("binarized_mnist", 4), ("cifar10", 7), ("binarized_digits", 0)])
+def test_data_are_known_by_the_names_of_their_loaders(loader, n_rows):
+    assert sum(len(section.table) for section in sections(read(FILE), {"mine": loader})) == n_rows
+
+
 def test_the_committed_file_makes_a_complete_page(rows):
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     made = list(sections(read(FILE), {name: name for name in datasets}))

@@ -13,6 +13,7 @@ from baselines.registry import MODELS
 from cdae.datasets.registry import LOADERS, check_available
 from cdae.import_path import is_import_path
 from workflow.grid.cells import Options, cells, certified, lacks_simulate
+from workflow.grid.check_binary import check_binary_images, check_flips
 from workflow.grid.check_own import check_own_loader, check_own_model
 from workflow.grid.check_own_estimators import check_own_estimators, own_settings, without_own_estimators
 from workflow.grid.check_schedule import check_pilot, check_schedule
@@ -63,10 +64,13 @@ def checked(config: Options) -> Options:
     for name, options in config["models"].items():
         if "schedule" in options:
             check_schedule(f"models.{name}", options, config.get("pilot"))
+        if "first_flip" in options:
+            check_flips(f"models.{name}", options)
         _check_model(f"models.{name}", options, is_certified="certify" in config)
         for dataset in options.get("datasets", []):
             check_known(f"models.{name}.datasets", dataset, config["datasets"])
     _check_cells(config)
+    check_binary_images(config)
     check_own_estimators(config)
     _check_names(config)
     if "certify" in config:
@@ -172,6 +176,11 @@ def _check_model(where: str, options: Options, *, is_certified: bool) -> None:
         raise ValueError(
             f"{where}.variances: got 'learned' with last_step: {options['last_step']}, whose density has no rho_0 to "
             "learn; remove one of the two"
+        )
+    if options.get("n_importance_samples", 1) > 1 and options.get("reconstruction") == "per_pixel":
+        raise ValueError(
+            f"{where}.n_importance_samples: got {options['n_importance_samples']} with reconstruction: per_pixel, "
+            "whose standard deviations are those of the lower bound; remove one of the two"
         )
     if options["kind"] == "samples":
         _check_file(f"{where}.path", options["path"])

@@ -6,6 +6,7 @@ It stands beside every table, so that a number that is quoted can be quoted with
 from cdae.certificates.claims import CERTIFIED_BITS_PER_DIM, CERTIFIED_NATS, Claim
 from workflow.grid.cells import Options, portable, sha256
 from workflow.grid.certificate import CertificateRow, CertificationRecord
+from workflow.grid.check_binary import is_binarized
 from workflow.grid.record import OK, EvaluationRecord
 from workflow.tables.estimators import CARDS
 from workflow.tables.own_cards import cards_of
@@ -24,7 +25,7 @@ def card(
     """
     by_dataset = {record.identity.dataset: record for record in records}
     parts = {
-        "Data": [_data(name, record) for name, record in by_dataset.items()],
+        "Data": [_data(name, record, config["datasets"].get(name, {})) for name, record in by_dataset.items()],
         **({"Notes on the input": notes} if notes else {}),
         "Estimates": _evaluated(config["estimators"], records),
         "Certificates": _certified(config.get("certify", {}), certified),
@@ -49,9 +50,15 @@ def card(
     return "\n\n".join(f"**{title}**\n\n" + "\n".join(f"- {line}" for line in lines) for title, lines in parts.items())
 
 
-def _data(name: str, record: EvaluationRecord) -> str:
+def _data(name: str, record: EvaluationRecord, options: Options) -> str:
     sizes = " / ".join(f"{record.split_sizes[split]:,}" for split in ("train", "validation", "test"))
     text = f"`{name}`: {record.dim} dimensions, {sizes} training / validation / test examples; "
+    if is_binarized(options):
+        return text + (
+            "every pixel drawn as 0 or 1 with its gray value as the probability of 1, once for a validation or test "
+            "image and anew in every training step; likelihoods of discrete images, nothing is dequantized; no bits "
+            "per dimension, and no Parzen windows, which are densities of real values"
+        )
     if record.n_intensity_levels is None:
         return text + "real values as they are, no bits per dimension"
     return text + (

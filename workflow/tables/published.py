@@ -35,12 +35,19 @@ def sections(published: pd.DataFrame, loaders: dict[str, str]) -> Iterator[Secti
     """Published figures on the data sets of a run, by what they are and not by what the user calls them.
 
     Args:
-        loaders: by data set; the name of a loader differs from the published name of its data by case alone.
+        loaders: by data set; the name of a loader differs from the published name of its data by capitals and by what
+            stands between words.
     """
+    named = published["dataset"].map(_letters)
     for dataset, loader in loaders.items():
-        rows = published[published["dataset"].str.lower() == loader.lower()]
+        rows = published[named == _letters(loader)]
         if len(rows):
             yield Section(dataset, _published(rows))
+
+
+def _letters(name: str) -> str:
+    """Small letters and digits of a name."""
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def _published(rows: pd.DataFrame) -> pd.DataFrame:
