@@ -25,7 +25,7 @@ class Resources:
     disk_mb: int = DISK_MEGABYTES
 
 
-UNKNOWN = Resources(mem_mb=4_000, runtime=240)
+UNKNOWN = Resources(mem_mb=4_000, runtime=60)
 
 
 def asked(job: Job, committed: Mapping[Job, Cost], attempt: int = 1) -> Resources:

@@ -33,6 +33,9 @@ shell.prefix(
     " MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=32000000; "
 )
 
+# Jobs elsewhere see it as this process does.
+workflow.register_envvars(*{"CDAE_DATA_ROOT"}.intersection(os.environ))
+
 RESULTS = CONFIG["results_dir"]
 CELLS = {(cell.dataset, cell.model, str(cell.seed)): cell for cell in grid.cells(CONFIG)}
 PROVENANCE = Provenance(CONFIG)
