@@ -12,6 +12,7 @@ from workflow.figures.material import Material
 from workflow.figures.parzen_bars import parzen_bars
 from workflow.figures.parzen_by_chain_steps import parzen_by_chain_steps
 from workflow.figures.reconstructions import reconstructions
+from workflow.figures.sample_quality import sample_quality
 from workflow.figures.samples import samples
 from workflow.figures.schedules import schedules
 from workflow.figures.snapshots import snapshots
@@ -27,4 +28,5 @@ DRAWERS: dict[str, Callable[[Material], Figure]] = {
     "snapshots": snapshots,
     "certified_by_levels": certified_by_levels,
     "schedules": schedules,
+    "sample_quality": sample_quality,
 }

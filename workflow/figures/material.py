@@ -11,7 +11,16 @@ from cdae.computing.arrays import read_npz
 from workflow.tables.estimators import Mark
 from workflow.tables.identity import read_csv
 
-TABLES = ("summary", "bound_terms", "diagnostics", "levels", "snapshots", "certificates", "predicted_bounds")
+TABLES = (
+    "summary",
+    "bound_terms",
+    "diagnostics",
+    "levels",
+    "snapshots",
+    "certificates",
+    "predicted_bounds",
+    "sample_quality",
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class Material:
     snapshots: pd.DataFrame
     certificates: pd.DataFrame
     predicted_bounds: pd.DataFrame
+    sample_quality: pd.DataFrame
     pictures: dict[str, dict[str, np.ndarray]]
     test: np.ndarray
     image_shape: tuple[int, ...]

@@ -10,7 +10,7 @@ if str(HOME) not in sys.path:
     sys.path.insert(0, str(HOME))
 
 from workflow.grid import cells as grid
-from workflow.grid import config_file, duration, machine, products
+from workflow.grid import config_file, duration, machine, products, quality
 from workflow.grid.check import checked
 from workflow.grid.provenance import Provenance, Records, stale
 
@@ -79,6 +79,14 @@ def pilot_config(wildcards):
     return grid.canonical(grid.pilot_config(CONFIG, wildcards.dataset))
 
 
+def classifier_config(wildcards):
+    return grid.canonical(quality.classifier_config(CONFIG, wildcards.dataset))
+
+
+def quality_config(wildcards):
+    return grid.canonical(quality.quality_config(CONFIG, cell_of(wildcards)))
+
+
 def data_hashes(wildcards):
     return grid.canonical(PROVENANCE.of_data(wildcards.dataset))
 
@@ -103,6 +111,14 @@ def certification_hashes(wildcards):
     return grid.canonical(PROVENANCE.of_certification(cell_of(wildcards)))
 
 
+def classifier_hashes(wildcards):
+    return grid.canonical(PROVENANCE.of_classifier(wildcards.dataset))
+
+
+def quality_hashes(wildcards):
+    return grid.canonical(PROVENANCE.of_quality(cell_of(wildcards)))
+
+
 def pilot_of(wildcards):
     """The record and the errors of the pilot that chooses a cell's levels; nothing for a cell with another schedule."""
     if not grid.needs_pilot(CONFIG, cell_of(wildcards)):
@@ -116,6 +132,14 @@ def with_snapshots():
 
 def with_certificates():
     return [cell for cell in CELLS.values() if grid.certified(CONFIG, cell)]
+
+
+def quality_records():
+    """Of every classifier, with its controls, and of every cell that is judged."""
+    judged = [cell for cell in CELLS.values() if quality.judged(CONFIG, cell)]
+    return [RECORDS.classifier(name) for name in quality.classified(CONFIG)] + [
+        RECORDS.quality(cell) for cell in judged
+    ]
 
 
 def tables():
@@ -171,7 +195,7 @@ def opening_message():
     jobs = [
         (job.rule.name, *(job.wildcards_dict.get(name, "") for name in ("dataset", "model", "seed")))
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name in ("pilot", "train", "evaluate", "evaluate_snapshots", "certify")
+        if job.rule.name in ("pilot", "train", "evaluate", "evaluate_snapshots", "certify", "classifier", "quality")
     ]
     committed = HOME / "results/reference" / Path(RESULTS).name / "seconds.csv"
     return duration.message(jobs, committed, workflow.cores)

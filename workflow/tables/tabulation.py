@@ -1,5 +1,6 @@
 """All tables of a run, by the names of their files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from workflow.grid.provenance import Hashes, foreign
 from workflow.grid.record import EvaluationRecord
 from workflow.tables import certificates_page, paired_differences, published, summary_page
 from workflow.tables.bound_terms import bound_terms
-from workflow.tables.cells import read_certified, read_evaluated, read_snapshots
+from workflow.tables.cells import read_certified, read_evaluated, read_quality, read_snapshots
 from workflow.tables.certificates import certificates, own_bounds, without_simulate
 from workflow.tables.diagnostics import diagnostics
 from workflow.tables.gradient_variance import gradient_variances
@@ -21,6 +22,7 @@ from workflow.tables.markup import to_latex, to_markdown
 from workflow.tables.own_cards import cards_of
 from workflow.tables.predicted_bounds import predicted_bounds
 from workflow.tables.protocol import card
+from workflow.tables.sample_quality import sample_quality
 from workflow.tables.snapshots import snapshots
 from workflow.tables.summary import summarize
 from workflow.tables.train_test_gap import train_test_gap
@@ -33,6 +35,7 @@ def make(
     snapshot_records: list[Path],
     certificate_records: list[Path],
     figures: Path,
+    quality_records: Sequence[Path] = (),
 ) -> dict[str, pd.DataFrame | str]:
     """Tables and pages by the names of their files.
 
@@ -41,6 +44,7 @@ def make(
         data: records of the preparation of every data set.
         records: of the evaluation of every cell, in the order of the grid, with their values beside them.
         figures: csv of published figures.
+        quality_records: of classifiers, with their controls, and of cells.
     """
     cells = [read_evaluated(path) for path in records]
     ends = [cell.record for cell in cells]
@@ -75,6 +79,7 @@ def make(
         "paired_differences.csv": pairs,
         "snapshots.csv": curve,
         "diagnostics.csv": diagnostics(ends),
+        "sample_quality.csv": sample_quality([read_quality(path) for path in quality_records]),
     }
 
 
