@@ -12,6 +12,7 @@ from workflow.tables import (
     certificates,
     diagnostics,
     levels,
+    mixing,
     predicted_bounds,
     sample_quality,
     snapshots,
@@ -90,6 +91,18 @@ def quality_table(*rows: dict[str, Any]) -> pd.DataFrame:
     return table(list(rows), sample_quality.COLUMNS)
 
 
+def mixing_row(**changes: Any) -> dict[str, Any]:
+    """One row of the table of mixing, with correlations at three lags."""
+    names = ("effective_share", "transitions", "spurious", *(f"autocorrelation_{lag}" for lag in (1, 2, 5)))
+    measures = dict.fromkeys(names, 0.5) | {f"{name}_standard_error": 0.01 for name in names}
+    known = {"variant": "independent, last step sample", "last_step": "sample", "chain_start": "", "status": "ok"}
+    return CELL | known | measures | {"n_chains": 10, "n_steps": 500, "reason": ""} | changes
+
+
+def mixing_table_of(*rows: dict[str, Any]) -> pd.DataFrame:
+    return table(list(rows), mixing.COLUMNS)
+
+
 def snapshot(**changes: Any) -> dict[str, Any]:
     """One row of the table of snapshots."""
     known = {**CELL, "n_updates": 50, "estimator": "lower_bound", "n_points": 400, "mean_nats": 60.0, "status": "ok"}
@@ -120,6 +133,7 @@ def material(**changes: Any) -> Material:
         "certificates": certificate_table(),
         "predicted_bounds": table([], predicted_bounds.COLUMNS),
         "sample_quality": table([], sample_quality.COLUMNS),
+        "mixing": table([], mixing.COLUMNS),
         "pictures": {},
         "test": np.linspace(0.0, 1.0, 80).reshape(20, 4),
         "image_shape": (2, 2),

@@ -120,7 +120,7 @@ def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(fini
         names = {file.name for file in (results / "figures" / dataset).iterdir()}
         expected = ("samples", "parzen_bars", "likelihood_by_levels", "chain_from_prior", "snapshots")
         expected += ("certified_by_levels", "bound_terms", "reconstructions", "parzen_by_chain_steps")
-        expected += ("schedules", "sample_quality")
+        expected += ("schedules", "sample_quality", "mixing")
         assert {f"{name}.{suffix}" for name in expected for suffix in ("svg", "png")} == names - {"provenance.json"}
     assert "| cdae, k = 3 |" in finished.output
     assert "tables: results/smoke/tables" in finished.output
@@ -201,7 +201,7 @@ def test_every_model_with_a_bound_or_a_density_has_its_gap_between_training_and_
 
 
 def test_the_time_is_told_before_a_run(finished):
-    assert "42 jobs of training and evaluation to run; no committed run tells how long" in finished.output
+    assert "43 jobs of training and evaluation to run; no committed run tells how long" in finished.output
 
 
 def test_a_finished_grid_runs_nothing_and_changes_nothing(finished):

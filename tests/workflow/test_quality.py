@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from baselines.dae import DAE
 from cdae import checkpoint
 from cdae.computing.files import read_record, write_record
 from cdae.datasets.registry import loader
 from cdae.model import CDAE
-from tests.workflow.records import CELL, material, quality_row, quality_table
+from cdae.quality import mixing
+from tests.helpers import seeded
+from tests.workflow.records import CELL, material, mixing_row, mixing_table_of, quality_row, quality_table
 from tests.workflow.test_figures import lines
 from tests.workflow.test_provenance import finished, names_of
 from workflow.figures.drawers import DRAWERS
@@ -23,10 +26,12 @@ from workflow.grid import quality as quality_grid
 from workflow.grid.check import checked
 from workflow.grid.methods import kind_offers
 from workflow.grid.provenance import Provenance, stale
-from workflow.grid.quality_record import SAMPLES, QualityRecord, QualityRow
+from workflow.grid.quality_record import MIXING, SAMPLES, QualityRecord, QualityRow
 from workflow.grid.record import FAILED, NOT_RUN, OK, Identity
 from workflow.jobs import classification, quality, training
+from workflow.jobs.chains import Chains
 from workflow.jobs.classification import Classification
+from workflow.tables import mixing as mixing_table
 from workflow.tables.sample_quality import sample_quality
 
 # What is judged
@@ -41,7 +46,7 @@ def judged(config, **changes):
 def test_all_models_that_can_be_sampled_take_part_on_data_with_labels(config):
     able = [c.model for c in grid.cells(config) if c.dataset == "digits" and kind_offers(c.kind, "Samples")]
     assert judged(config, models=None) == judged(config, models=None, datasets=None) == [("digits", m) for m in able]
-    assert len(able) > 4 and judged(config) == [("digits", "cdae-k3")]
+    assert len(able) > 4 and judged(config) == [("digits", "cdae-k3"), ("digits", "dae-walkback")]
     assert judged(config, seeds=[1]) == [] and judged({**config, "models": {}}) == []
     without = {key: value for key, value in config.items() if key != "quality"}
     assert not any(quality_grid.judged(without, cell) for cell in grid.cells(without))
@@ -105,7 +110,7 @@ def test_snapshots_of_a_classifier_are_refused(config):
     [
         (lambda config: config["quality"].update(n_samples=60), {"classifiers", "quality"}),
         (lambda config: config["models"]["vae"].update(latent_dim=3), {"models", "estimates", "certificates"}),
-        (lambda config: config["quality"].update(models=["cdae-k1", "cdae-k3"]), set()),
+        (lambda config: config["quality"].update(models=["cdae-k1", "cdae-k3", "dae-walkback"]), set()),
     ],
 )
 def test_a_setting_judges_again_and_trains_nothing_again(config, change, stages):
@@ -127,6 +132,7 @@ def test_its_code_counts_in_its_own_records_alone(config, monkeypatch):
     assert [name for name in found if "provenance" not in name] == [
         "classifiers/digits.json",
         "quality/digits/cdae-k3/0.json",
+        "quality/digits/dae-walkback/0.json",
     ]
 
 
@@ -139,6 +145,10 @@ def classified(config, digits, tmp_path):
     paths = tmp_path / "classifier.safetensors", tmp_path / "classifier.json"
     classification.run(quality_grid.classifier_config(config, "digits"), {"code_sha256": "c"}, digits, *paths)
     return paths
+
+
+def of(estimator, record):
+    return [row for row in record.rows if row.estimator == estimator]
 
 
 def judge(config, digits, classified, tmp_path, model="cdae-k3", trained=None):
@@ -159,8 +169,9 @@ def test_every_variant_of_the_samples_has_a_row_and_controls_theirs(config, digi
     assert [row.variant for row in controls.rows] == ["real examples", "blurred training examples"]
     assert controls.facts["n_test"] == 400 and 0.0 < controls.facts["test_error"] < 0.9
     found = judge(config, digits, classified, tmp_path)
-    assert [row.variant for row in found.rows] == ["last step mean", "last step sample"]
-    for row in [*controls.rows, *found.rows]:
+    judged = of(SAMPLES, found)
+    assert [row.variant for row in judged] == ["last step mean", "last step sample"]
+    for row in [*controls.rows, *judged]:
         assert row.status == OK and row.counts == {"n_samples": 50, "n_real": 50}
         assert 0.0 <= row.measures["precision"] <= 1.0 and row.measures["frechet_distance"] > 0.0
     table = sample_quality([controls, found])
@@ -186,8 +197,79 @@ def test_real_examples_and_models_are_judged_by_the_same_examples(config, digits
 
 def test_a_chain_has_a_row_per_number_of_steps(config, digits, classified, tmp_path):
     found = judge(config, digits, classified, tmp_path, "dae-walkback")
-    assert len(found.rows) == 8 and {row.n_chain_steps for row in found.rows} == {1, 3}
-    assert {row.chain_start for row in found.rows} == {"data", "noise"}
+    rows = of(SAMPLES, found)
+    assert len(rows) == 8 and {row.n_chain_steps for row in rows} == {1, 3}
+    assert {row.chain_start for row in rows} == {"data", "noise"}
+
+
+def test_chains_and_independent_samples_have_a_row_of_how_they_mix(config, digits, classified, tmp_path):
+    """Of samples of a mean and of a draw, or of chains from data and from noise; the table has their errors."""
+    found = {model: judge(config, digits, classified, tmp_path, model) for model in ("cdae-k3", "dae-walkback")}
+    table = mixing_table.mixing(list(found.values()))
+    assert table["variant"].tolist() == [
+        "independent, last step mean", "independent, last step sample", "from data", "from noise"
+    ]  # fmt: skip
+    assert table["chain_start"].tolist() == ["", "", "data", "noise"] and set(table["n_steps"]) == {8}
+    assert set(table["n_chains"]) == {3} and table["transitions"].notna().all() and set(table["status"]) == {OK}
+    assert table["autocorrelation_5"].notna().all() and table["autocorrelation_10"].isna().all()
+    samples = sample_quality(list(found.values()))
+    assert len(samples) == 2 + 8 and not set(samples["variant"]) & set(table["variant"])
+    again = judge(config, digits, classified, tmp_path, "dae-walkback")
+    assert again == found["dae-walkback"]
+
+
+def test_without_the_section_nothing_is_said_of_mixing(config, digits, classified, tmp_path):
+    del config["quality"]["mixing"]
+    assert of(MIXING, judge(config, digits, classified, tmp_path, "dae-walkback")) == []
+
+
+def test_a_model_with_fewer_samples_than_states_has_no_row(config, digits, classified, tmp_path):
+    """Real examples are drawn without repetition."""
+    config["models"]["real"] = {"kind": "control-training-samples"}
+    config["quality"]["mixing"] = {"n_chains": 3, "n_steps": 400}
+    assert of(MIXING, judge(config, digits, classified, tmp_path, "real")) == []
+    config["quality"]["mixing"]["n_steps"] = 300
+    (row,) = of(MIXING, judge(config, digits, classified, tmp_path, "real"))
+    assert row.variant == "independent, training examples"
+
+
+def test_a_chain_that_leaves_the_numbers_fails_its_row_alone(config, digits, classified, tmp_path, monkeypatch):
+    monkeypatch.setattr(DAE, "noise_starts", lambda self, n, *, generator: torch.full((n, 64), torch.nan))
+    monkeypatch.setattr(DAE, "sample_sets", lambda self, n, *, generator: iter(()))
+    found = of(MIXING, judge(config, digits, classified, tmp_path, "dae-walkback"))
+    assert [(row.status, row.reason) for row in found] == [
+        (OK, ""),
+        (FAILED, "a state that is not finite after 1 steps"),
+    ]
+
+
+def test_chains_of_a_denoiser_that_forgets_its_input_are_independent(config, digits, monkeypatch):
+    """A step to a random training example: what the job measures is 1 and 1,000 (1 - sum p^2)."""
+    examples = Classification(quality_grid.classifier_config(config, "digits"), digits)
+    classifier, _ = examples.train()
+    pixels = examples.data.training.pixels()
+
+    class Forgetful(torch.nn.Module):
+        def step(self, x, *, generator):
+            return pixels[torch.randint(len(pixels), (len(x),), generator=generator)]
+
+        def noise_starts(self, n, *, generator):
+            return torch.zeros(n, 64)
+
+    settings = {"n_chains": 5, "n_steps": 400}
+    generator = lambda purpose: seeded(len(purpose))  # noqa: E731
+    rows = Chains(examples.judge(classifier), examples.data.training, settings, generator).rows(Forgetful())
+    found = mixing.classes(classifier.probabilities(pixels).numpy()[None])[0]
+    shares = np.bincount(found[found >= 0]) / (found >= 0).sum()
+    for row in rows:
+        expected = {"effective_share": 1.0, "spurious": (found < 0).mean(), "autocorrelation_1": 0.0}
+        expected["transitions"] = 1_000.0 * (1.0 - np.square(shares).sum()) * (found >= 0).mean()
+        for name, value in expected.items():
+            assert abs(row.measures[name] - value) < 5.0 * row.measures[f"{name}_standard_error"] + 0.004, name
+
+
+def test_the_tables_lags_are_the_librarys():
+    assert mixing_table.LAGS == mixing.LAGS
 
 
 @pytest.mark.parametrize("status", [FAILED, NOT_RUN])
@@ -212,8 +294,8 @@ def test_samples_that_are_not_finite_fail_their_row_alone(config, digits, classi
 
     monkeypatch.setattr(CDAE, "sample_sets", broken)
     found = judge(config, digits, classified, tmp_path)
-    assert [row.status for row in found.rows] == [FAILED, OK]
-    assert found.rows[0].reason == "50 of 50 samples not finite"
+    assert [row.status for row in found.rows] == [FAILED, OK] * 2
+    assert [row.reason for row in found.rows[::2]] == ["50 of 50 samples not finite", "24 of 24 samples not finite"]
     assert sample_quality([found])["precision"].isna().tolist() == [True, False]
 
 
@@ -260,3 +342,24 @@ def test_sample_quality_has_a_row_per_set_with_controls_first_and_then_by_covera
     assert second.containers[1][0].get_xdata().tolist() == [0.9, 0.7, 0.6, 0.5]
     assert third.get_xscale() == "log" and [t.get_text() for t in third.get_xticklabels()] == ["5"]
     assert figure.get_suptitle() == "mnist: 300 samples beside 300 test examples"
+
+
+def test_mixing_has_a_line_and_a_dot_per_chain_and_means_are_left_out():
+    rows = [
+        mixing_row(variant="independent, last step mean", last_step="mean"),
+        mixing_row(variant="independent, last step sample"),
+        *(mixing_row(model="dae", n_levels=None, variant=f"from {s}", chain_start=s) for s in ("data", "noise")),
+        mixing_row(model="dae", n_levels=None, variant="from data", chain_start="data", seed=1),
+        mixing_row(model="broken", status="failed"),
+    ]
+    with plt.rc_context():
+        use_style()
+        figure = DRAWERS["mixing"](material(mixing=mixing_table_of(*rows)))
+        figure.draw_without_rendering()
+    left, first, *others = figure.axes
+    names = ["cdae, k = 4, independent", "dae, from data", "dae, from noise"]
+    assert lines(left) == names and [text.get_text() for text in first.get_yticklabels()] == names
+    assert left.containers[0][0].get_xdata().tolist() == [1, 2, 5] and left.get_xscale() == first.get_xscale() == "log"
+    assert [axes.get_xlabel() for axes in (first, *others)] == ["effective share", "transitions\nper 1,000", "spurious"]
+    assert left.containers[1][0].get_color() == left.containers[2][0].get_color() != left.containers[0][0].get_color()
+    assert figure.get_suptitle() == "mnist: 10 chains of 500 steps"

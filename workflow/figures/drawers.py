@@ -9,6 +9,7 @@ from workflow.figures.certified_by_levels import certified_by_levels
 from workflow.figures.chain_from_prior import chain_from_prior
 from workflow.figures.likelihood_by_levels import likelihood_by_levels
 from workflow.figures.material import Material
+from workflow.figures.mixing import mixing
 from workflow.figures.parzen_bars import parzen_bars
 from workflow.figures.parzen_by_chain_steps import parzen_by_chain_steps
 from workflow.figures.reconstructions import reconstructions
@@ -29,4 +30,5 @@ DRAWERS: dict[str, Callable[[Material], Figure]] = {
     "certified_by_levels": certified_by_levels,
     "schedules": schedules,
     "sample_quality": sample_quality,
+    "mixing": mixing,
 }

@@ -20,6 +20,7 @@ TABLES = (
     "certificates",
     "predicted_bounds",
     "sample_quality",
+    "mixing",
 )
 
 
@@ -42,6 +43,7 @@ class Material:
     certificates: pd.DataFrame
     predicted_bounds: pd.DataFrame
     sample_quality: pd.DataFrame
+    mixing: pd.DataFrame
     pictures: dict[str, dict[str, np.ndarray]]
     test: np.ndarray
     image_shape: tuple[int, ...]

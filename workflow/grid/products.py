@@ -22,13 +22,15 @@ TABLES = (
     "snapshots.csv",
     "diagnostics.csv",
     "sample_quality.csv",
+    "mixing.csv",
 )
-ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY = (
+ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY, WITH_MIXING = (
     "always",
     "with snapshots",
     "with certificates",
     "with a pilot",
     "with quality",
+    "with mixing",
 )
 FIGURES = {  # a figure is drawn always, with a stage, or if a model has the methods of a Protocol of `cdae.interfaces`
     "samples": ALWAYS,
@@ -42,6 +44,7 @@ FIGURES = {  # a figure is drawn always, with a stage, or if a model has the met
     "certified_by_levels": WITH_CERTIFICATES,
     "schedules": WITH_A_PILOT,
     "sample_quality": WITH_QUALITY,
+    "mixing": WITH_MIXING,
 }
 COMMITTED_FIGURES = (  # in results/reference
     "likelihood_by_levels",
@@ -50,6 +53,7 @@ COMMITTED_FIGURES = (  # in results/reference
     "certified_by_levels",
     "schedules",
     "sample_quality",
+    "mixing",
 )
 
 
@@ -62,6 +66,7 @@ def figures(config: Options) -> list[str]:
         WITH_CERTIFICATES: any(certified(config, cell) for cell in all_cells),
         WITH_A_PILOT: bool(pilots(config)),
         WITH_QUALITY: bool(classified(config)),
+        WITH_MIXING: "mixing" in config.get("quality", {}),
     }
     kinds = {cell.kind for cell in all_cells}
     return [

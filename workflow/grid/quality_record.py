@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from workflow.grid.record import OK, Identity
 
-SAMPLES = "samples"  # what a row is of: a set of samples beside real examples
+# What a row is of: a set of samples beside real examples, or chains of states and how they mix.
+SAMPLES, MIXING = "samples", "mixing"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The quality of the samples of one trained model, in the features of its data set's classifier."""
+"""The quality of the samples of one trained model, in the features of its data set's classifier, and how it mixes."""
 
 import traceback
 from pathlib import Path
@@ -14,6 +14,7 @@ from workflow.grid.quality_record import SAMPLES, QualityRecord, QualityRow
 from workflow.grid.record import FAILED, NOT_RUN, OK
 from workflow.jobs import classification
 from workflow.jobs.cell import CellJob
+from workflow.jobs.chains import Chains
 from workflow.jobs.classification import Classification
 from workflow.jobs.process import (
     is_failure_of_the_machine,
@@ -88,6 +89,9 @@ class Quality:
         model = self.cell.build(examples.data.training).to(self.cell.device)
         checkpoint.load(model, weights)
         self.judge_samples(model, judge)
+        if "mixing" in self.cell.config["quality"]:
+            chains = Chains(judge, examples.data.training, self.cell.config["quality"]["mixing"], self.cell.generator)
+            self.rows += chains.rows(model)
 
     def judge_samples(self, model: torch.nn.Module, judge: Judge) -> None:
         """A row for every variant; a variant that gives more samples than are asked for is cut."""

@@ -19,6 +19,7 @@ from workflow.tables.identity import write_csv
 from workflow.tables.levels import levels
 from workflow.tables.log_likelihood import log_likelihood, per_example_values
 from workflow.tables.markup import to_latex, to_markdown
+from workflow.tables.mixing import mixing
 from workflow.tables.own_cards import cards_of
 from workflow.tables.predicted_bounds import predicted_bounds
 from workflow.tables.protocol import card
@@ -58,6 +59,7 @@ def make(
     pairs = paired_differences.paired_differences(both_sides, certified)
     shown = [*certificates_page.sections(certified), *paired_differences.sections(pairs)]
     ours = list(summary_page.sections(summary, curve, certified, gaps, cards))
+    judged = [read_quality(path) for path in quality_records]
     loaders = {name: options["loader"] for name, options in config["datasets"].items()}
     others = published.sections(published.read(figures), loaders)
     protocol = card(config, ends, [cell.record for cell in both_sides], notes(data, ends))
@@ -79,7 +81,8 @@ def make(
         "paired_differences.csv": pairs,
         "snapshots.csv": curve,
         "diagnostics.csv": diagnostics(ends),
-        "sample_quality.csv": sample_quality([read_quality(path) for path in quality_records]),
+        "sample_quality.csv": sample_quality(judged),
+        "mixing.csv": mixing(judged),
     }
 
 
