@@ -44,7 +44,7 @@ def test_figures_are_those_that_a_grid_has_something_to_show_for(config):
         return products.figures(grid if certified else {k: v for k, v in grid.items() if k != "certify"})
 
     assert shown("vae") == shown("gaussian") == ["samples", "parzen_bars"]
-    assert shown("vae", certified=True)[2:] == ["certified_by_levels"]
+    assert shown("vae", certified=True)[2:] == ["certified_by_levels", "ranking"]
     assert shown("gaussian", certified=True) == shown("gaussian")
     assert shown("dae-walkback")[2:] == ["parzen_by_chain_steps"]
     config["models"]["vae"]["training"] = {**config["models"]["vae"]["training"], "snapshots": [5]}

@@ -12,6 +12,7 @@ from workflow.figures.material import Material
 from workflow.figures.mixing import mixing
 from workflow.figures.parzen_bars import parzen_bars
 from workflow.figures.parzen_by_chain_steps import parzen_by_chain_steps
+from workflow.figures.ranking import ranking
 from workflow.figures.reconstructions import reconstructions
 from workflow.figures.sample_quality import sample_quality
 from workflow.figures.samples import samples
@@ -31,4 +32,5 @@ DRAWERS: dict[str, Callable[[Material], Figure]] = {
     "schedules": schedules,
     "sample_quality": sample_quality,
     "mixing": mixing,
+    "ranking": ranking,
 }

@@ -21,6 +21,8 @@ TABLES = (
     "predicted_bounds",
     "sample_quality",
     "mixing",
+    "ranked_values",
+    "ranking",
 )
 
 
@@ -44,6 +46,8 @@ class Material:
     predicted_bounds: pd.DataFrame
     sample_quality: pd.DataFrame
     mixing: pd.DataFrame
+    ranked_values: pd.DataFrame
+    ranking: pd.DataFrame
     pictures: dict[str, dict[str, np.ndarray]]
     test: np.ndarray
     image_shape: tuple[int, ...]

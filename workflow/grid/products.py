@@ -23,6 +23,8 @@ TABLES = (
     "diagnostics.csv",
     "sample_quality.csv",
     "mixing.csv",
+    "ranked_values.csv",
+    "ranking.csv",
 )
 ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY, WITH_MIXING = (
     "always",
@@ -45,6 +47,7 @@ FIGURES = {  # a figure is drawn always, with a stage, or if a model has the met
     "schedules": WITH_A_PILOT,
     "sample_quality": WITH_QUALITY,
     "mixing": WITH_MIXING,
+    "ranking": WITH_CERTIFICATES,
 }
 COMMITTED_FIGURES = (  # in results/reference
     "likelihood_by_levels",
@@ -54,6 +57,7 @@ COMMITTED_FIGURES = (  # in results/reference
     "schedules",
     "sample_quality",
     "mixing",
+    "ranking",
 )
 
 
@@ -66,7 +70,7 @@ def figures(config: Options) -> list[str]:
         WITH_CERTIFICATES: any(certified(config, cell) for cell in all_cells),
         WITH_A_PILOT: bool(pilots(config)),
         WITH_QUALITY: bool(classified(config)),
-        WITH_MIXING: "mixing" in config.get("quality", {}),
+        WITH_MIXING: bool(classified(config)) and "mixing" in config["quality"],
     }
     kinds = {cell.kind for cell in all_cells}
     return [

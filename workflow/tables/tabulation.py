@@ -23,6 +23,7 @@ from workflow.tables.mixing import mixing
 from workflow.tables.own_cards import cards_of
 from workflow.tables.predicted_bounds import predicted_bounds
 from workflow.tables.protocol import card
+from workflow.tables.ranking import ranked_values, ranking
 from workflow.tables.sample_quality import sample_quality
 from workflow.tables.snapshots import snapshots
 from workflow.tables.summary import summarize
@@ -60,6 +61,7 @@ def make(
     shown = [*certificates_page.sections(certified), *paired_differences.sections(pairs)]
     ours = list(summary_page.sections(summary, curve, certified, gaps, cards))
     judged = [read_quality(path) for path in quality_records]
+    ranked = ranked_values(long, certified)
     loaders = {name: options["loader"] for name, options in config["datasets"].items()}
     others = published.sections(published.read(figures), loaders)
     protocol = card(config, ends, [cell.record for cell in both_sides], notes(data, ends))
@@ -83,6 +85,8 @@ def make(
         "diagnostics.csv": diagnostics(ends),
         "sample_quality.csv": sample_quality(judged),
         "mixing.csv": mixing(judged),
+        "ranked_values.csv": ranked,
+        "ranking.csv": ranking(ranked),
     }
 
 
