@@ -26,12 +26,14 @@ from workflow.grid import quality as quality_grid
 from workflow.grid.check import checked
 from workflow.grid.methods import kind_offers
 from workflow.grid.provenance import Provenance, stale
-from workflow.grid.quality_record import MIXING, SAMPLES, QualityRecord, QualityRow
+from workflow.grid.quality_record import MIXING, REPRESENTATION, SAMPLES, QualityRecord, QualityRow
 from workflow.grid.record import FAILED, NOT_RUN, OK, Identity
 from workflow.jobs import classification, quality, training
 from workflow.jobs.chains import Chains
-from workflow.jobs.classification import Classification
+from workflow.jobs.labelled_examples import LabelledExamples
 from workflow.tables import mixing as mixing_table
+from workflow.tables import representation as representation_table
+from workflow.tables.identity import table
 from workflow.tables.sample_quality import sample_quality
 
 # What is judged
@@ -166,12 +168,12 @@ def judge(config, digits, classified, tmp_path, model="cdae-k3", trained=None):
 
 def test_every_variant_of_the_samples_has_a_row_and_controls_theirs(config, digits, classified, tmp_path):
     controls = QualityRecord.from_json(read_record(classified[1]))
-    assert [row.variant for row in controls.rows] == ["real examples", "blurred training examples"]
+    assert [row.variant for row in of(SAMPLES, controls)] == ["real examples", "blurred training examples"]
     assert controls.facts["n_test"] == 400 and 0.0 < controls.facts["test_error"] < 0.9
     found = judge(config, digits, classified, tmp_path)
     judged = of(SAMPLES, found)
     assert [row.variant for row in judged] == ["last step mean", "last step sample"]
-    for row in [*controls.rows, *judged]:
+    for row in [*of(SAMPLES, controls), *judged]:
         assert row.status == OK and row.counts == {"n_samples": 50, "n_real": 50}
         assert 0.0 <= row.measures["precision"] <= 1.0 and row.measures["frechet_distance"] > 0.0
     table = sample_quality([controls, found])
@@ -186,7 +188,7 @@ def test_real_examples_and_models_are_judged_by_the_same_examples(config, digits
     """Also by the job of a cell, which makes the judge anew."""
     (cell,) = [c for c in grid.cells(config) if (c.dataset, c.model) == ("digits", "cdae-k3")]
     settings = quality_grid.classifier_config(config, "digits"), quality_grid.quality_config(config, cell)
-    first, second = (Classification(one, digits) for one in settings)
+    first, second = (LabelledExamples(one, digits) for one in settings)
     weights = first.untrained(), second.untrained()
     for a, b in zip(*(list(w.state_dict().values()) for w in weights), strict=True):
         assert torch.equal(a, b)
@@ -245,7 +247,7 @@ def test_a_chain_that_leaves_the_numbers_fails_its_row_alone(config, digits, cla
 
 def test_chains_of_a_denoiser_that_forgets_its_input_are_independent(config, digits, monkeypatch):
     """A step to a random training example: what the job measures is 1 and 1,000 (1 - sum p^2)."""
-    examples = Classification(quality_grid.classifier_config(config, "digits"), digits)
+    examples = LabelledExamples(quality_grid.classifier_config(config, "digits"), digits)
     classifier, _ = examples.train()
     pixels = examples.data.training.pixels()
 
@@ -266,6 +268,28 @@ def test_chains_of_a_denoiser_that_forgets_its_input_are_independent(config, dig
         expected["transitions"] = 1_000.0 * (1.0 - np.square(shares).sum()) * (found >= 0).mean()
         for name, value in expected.items():
             assert abs(row.measures[name] - value) < 5.0 * row.measures[f"{name}_standard_error"] + 0.004, name
+
+
+def test_every_representation_has_a_row_for_all_labels_and_for_few(config, digits, classified, tmp_path):
+    controls = QualityRecord.from_json(read_record(classified[1]))
+    found = [judge(config, digits, classified, tmp_path, model) for model in ("cdae-k3", "vae", "gaussian")]
+    table = representation_table.representation([controls, *found])
+    assert table["model"].tolist() == ["raw pixels"] * 2 + ["untrained network"] * 2 + ["cdae"] * 2 + ["vae"] * 2
+    assert table["n_labels"].tolist() == [1_097, 20] * 4 and table["n_draws"].tolist() == [1, 2] * 4
+    assert table["n_features"].tolist() == [64] * 2 + [16] * 4 + [2] * 2
+    assert (table["probe_error_draw_std"].isna() == (table["n_draws"] == 1)).all()
+    raw = table[table["model"] == "raw pixels"].set_index("n_labels")
+    assert raw.loc[1_097, "probe_error"] < 0.12 and raw.loc[1_097, "neighbour_error"] < 0.05
+    assert (raw.loc[20, ["probe_error", "neighbour_error"]] > raw.loc[1_097, ["probe_error", "neighbour_error"]]).all()
+    error = raw.loc[1_097, "probe_error"]
+    assert raw.loc[1_097, "probe_error_standard_error"] == pytest.approx((error * (1 - error) / 399) ** 0.5)
+
+
+def test_more_labels_than_a_class_has_fail_their_row_alone(config, digits, classified, tmp_path):
+    config["quality"]["representation"]["n_labels"] = [5_000, 20]
+    found = of(REPRESENTATION, judge(config, digits, classified, tmp_path))
+    assert [row.status for row in found] == [OK, FAILED, OK]
+    assert found[1].reason.startswith("n_labels: got 5000 for 10 classes, expected 10 to ")
 
 
 def test_the_tables_lags_are_the_librarys():
@@ -294,8 +318,8 @@ def test_samples_that_are_not_finite_fail_their_row_alone(config, digits, classi
 
     monkeypatch.setattr(CDAE, "sample_sets", broken)
     found = judge(config, digits, classified, tmp_path)
-    assert [row.status for row in found.rows] == [FAILED, OK] * 2
-    assert [row.reason for row in found.rows[::2]] == ["50 of 50 samples not finite", "24 of 24 samples not finite"]
+    assert [row.status for row in found.rows] == [FAILED, OK] * 2 + [OK] * 2
+    assert [row.reason for row in found.rows[:4:2]] == ["50 of 50 samples not finite", "24 of 24 samples not finite"]
     assert sample_quality([found])["precision"].isna().tolist() == [True, False]
 
 
@@ -363,3 +387,27 @@ def test_mixing_has_a_line_and_a_dot_per_chain_and_means_are_left_out():
     assert [axes.get_xlabel() for axes in (first, *others)] == ["effective share", "transitions\nper 1,000", "spurious"]
     assert left.containers[1][0].get_color() == left.containers[2][0].get_color() != left.containers[0][0].get_color()
     assert figure.get_suptitle() == "mnist: 10 chains of 500 steps"
+
+
+def test_representation_has_a_panel_per_number_of_labels_and_a_row_per_representation():
+    def row(model, n_labels, error, **changes):
+        measures = {f"{name}{end}": value for name in ("probe_error", "neighbour_error")
+                    for end, value in (("", error), ("_standard_error", 0.01), ("_draw_std", 0.02))}  # fmt: skip
+        known = {"model": model, "n_levels": None, "n_labels": n_labels, "n_draws": 4, "status": "ok"}
+        return CELL | known | measures | changes
+
+    rows = [row(name, n, error) for n in (900, 100) for name, error in (("a", 0.4), ("b", 0.2))]
+    rows += [row("raw pixels", 900, 0.5, seed=None), row("a", 900, 0.9, seed=1), row("c", 7, 0.1, status="failed")]
+    with plt.rc_context():
+        use_style()
+        shown = table(rows, representation_table.COLUMNS)
+        figure = DRAWERS["representation"](material(representation=shown))
+        figure.draw_without_rendering()
+    first, second = figure.axes
+    assert [axes.get_title() for axes in (first, second)] == ["900 labels", "100 labels"]
+    assert [text.get_text() for text in first.get_yticklabels()] == ["raw pixels", "b", "a"]
+    assert lines(first) == ["linear probe", "nearest neighbour"]
+    dots = dict(zip(first.containers[0][0].get_ydata(), first.containers[0][0].get_xdata(), strict=True))
+    assert dots == {0: 0.5, 1: 0.2, 2: 0.4}
+    low, high = first.containers[0][2][0].get_segments()[0][:, 0]
+    assert (high - low) / 2.0 == pytest.approx(2.0 * np.hypot(0.01, 0.01))

@@ -39,14 +39,18 @@ def test_the_figures_that_are_named_are_those_that_can_be_drawn():
 def test_figures_are_those_that_a_grid_has_something_to_show_for(config):
     assert products.figures(config) == list(FIGURES)
 
-    def shown(*models, certified=False):
+    def shown(*models, with_stage=None):
+        left_out = {"certify", "quality"} - {with_stage}
         grid = {**config, "models": {name: config["models"][name] for name in models}}
-        return products.figures(grid if certified else {k: v for k, v in grid.items() if k != "certify"})
+        return products.figures({key: value for key, value in grid.items() if key not in left_out})
 
     assert shown("vae") == shown("gaussian") == ["samples", "parzen_bars"]
-    assert shown("vae", certified=True)[2:] == ["certified_by_levels", "ranking"]
-    assert shown("gaussian", certified=True) == shown("gaussian")
+    assert shown("vae", with_stage="certify")[2:] == ["certified_by_levels", "ranking"]
+    assert shown("gaussian", with_stage="certify") == shown("gaussian") == shown("gaussian", with_stage="quality")
     assert shown("dae-walkback")[2:] == ["parzen_by_chain_steps"]
+    assert shown("dae-walkback", with_stage="quality")[3:] == ["sample_quality", "mixing", "representation"]
+    del config["quality"]["mixing"], config["quality"]["representation"]
+    assert shown("dae-walkback", with_stage="quality")[3:] == ["sample_quality"]
     config["models"]["vae"]["training"] = {**config["models"]["vae"]["training"], "snapshots": [5]}
     assert shown("vae")[2:] == ["snapshots"]
 

@@ -14,6 +14,7 @@ from workflow.figures.parzen_bars import parzen_bars
 from workflow.figures.parzen_by_chain_steps import parzen_by_chain_steps
 from workflow.figures.ranking import ranking
 from workflow.figures.reconstructions import reconstructions
+from workflow.figures.representation import representation
 from workflow.figures.sample_quality import sample_quality
 from workflow.figures.samples import samples
 from workflow.figures.schedules import schedules
@@ -32,5 +33,6 @@ DRAWERS: dict[str, Callable[[Material], Figure]] = {
     "schedules": schedules,
     "sample_quality": sample_quality,
     "mixing": mixing,
+    "representation": representation,
     "ranking": ranking,
 }

@@ -21,6 +21,7 @@ TABLES = (
     "predicted_bounds",
     "sample_quality",
     "mixing",
+    "representation",
     "ranked_values",
     "ranking",
 )
@@ -46,6 +47,7 @@ class Material:
     predicted_bounds: pd.DataFrame
     sample_quality: pd.DataFrame
     mixing: pd.DataFrame
+    representation: pd.DataFrame
     ranked_values: pd.DataFrame
     ranking: pd.DataFrame
     pictures: dict[str, dict[str, np.ndarray]]

@@ -23,16 +23,18 @@ TABLES = (
     "diagnostics.csv",
     "sample_quality.csv",
     "mixing.csv",
+    "representation.csv",
     "ranked_values.csv",
     "ranking.csv",
 )
-ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY, WITH_MIXING = (
+ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY, WITH_MIXING, WITH_REPRESENTATIONS = (
     "always",
     "with snapshots",
     "with certificates",
     "with a pilot",
     "with quality",
     "with mixing",
+    "with representations",
 )
 FIGURES = {  # a figure is drawn always, with a stage, or if a model has the methods of a Protocol of `cdae.interfaces`
     "samples": ALWAYS,
@@ -47,6 +49,7 @@ FIGURES = {  # a figure is drawn always, with a stage, or if a model has the met
     "schedules": WITH_A_PILOT,
     "sample_quality": WITH_QUALITY,
     "mixing": WITH_MIXING,
+    "representation": WITH_REPRESENTATIONS,
     "ranking": WITH_CERTIFICATES,
 }
 COMMITTED_FIGURES = (  # in results/reference
@@ -57,6 +60,7 @@ COMMITTED_FIGURES = (  # in results/reference
     "schedules",
     "sample_quality",
     "mixing",
+    "representation",
     "ranking",
 )
 
@@ -71,6 +75,7 @@ def figures(config: Options) -> list[str]:
         WITH_A_PILOT: bool(pilots(config)),
         WITH_QUALITY: bool(classified(config)),
         WITH_MIXING: bool(classified(config)) and "mixing" in config["quality"],
+        WITH_REPRESENTATIONS: bool(classified(config)) and "representation" in config["quality"],
     }
     kinds = {cell.kind for cell in all_cells}
     return [

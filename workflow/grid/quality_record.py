@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from workflow.grid.record import OK, Identity
 
-# What a row is of: a set of samples beside real examples, or chains of states and how they mix.
-SAMPLES, MIXING = "samples", "mixing"
+# What a row is of: samples beside real examples, chains of states and how they mix, or what a model makes of examples.
+SAMPLES, MIXING, REPRESENTATION = "samples", "mixing", "representation"
 
 
 @dataclass(frozen=True, kw_only=True)

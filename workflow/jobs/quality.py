@@ -15,13 +15,14 @@ from workflow.grid.record import FAILED, NOT_RUN, OK
 from workflow.jobs import classification
 from workflow.jobs.cell import CellJob
 from workflow.jobs.chains import Chains
-from workflow.jobs.classification import Classification
+from workflow.jobs.labelled_examples import LabelledExamples
 from workflow.jobs.process import (
     is_failure_of_the_machine,
     is_out_of_memory,
     reason,
     use_one_thread_deterministically,
 )
+from workflow.jobs.representations import Representations
 
 
 def run(
@@ -82,7 +83,7 @@ class Quality:
 
     def run(self, weights: Path, classifier: Path) -> None:
         """Load model and classifier, and judge every variant of the model's samples."""
-        examples = Classification(self.cell.config, self.data)
+        examples = LabelledExamples(self.cell.config, self.data)
         known = examples.untrained().to(self.cell.device)
         checkpoint.load(known, classifier)
         judge = examples.judge(known)
@@ -92,6 +93,8 @@ class Quality:
         if "mixing" in self.cell.config["quality"]:
             chains = Chains(judge, examples.data.training, self.cell.config["quality"]["mixing"], self.cell.generator)
             self.rows += chains.rows(model)
+        if "representation" in self.cell.config["quality"]:
+            self.rows += Representations(examples).rows(model)
 
     def judge_samples(self, model: torch.nn.Module, judge: Judge) -> None:
         """A row for every variant; a variant that gives more samples than are asked for is cut."""

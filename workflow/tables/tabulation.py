@@ -24,6 +24,7 @@ from workflow.tables.own_cards import cards_of
 from workflow.tables.predicted_bounds import predicted_bounds
 from workflow.tables.protocol import card
 from workflow.tables.ranking import ranked_values, ranking
+from workflow.tables.representation import representation
 from workflow.tables.sample_quality import sample_quality
 from workflow.tables.snapshots import snapshots
 from workflow.tables.summary import summarize
@@ -85,6 +86,7 @@ def make(
         "diagnostics.csv": diagnostics(ends),
         "sample_quality.csv": sample_quality(judged),
         "mixing.csv": mixing(judged),
+        "representation.csv": representation(judged),
         "ranked_values.csv": ranked,
         "ranking.csv": ranking(ranked),
     }
