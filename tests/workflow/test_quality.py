@@ -274,9 +274,11 @@ def test_every_representation_has_a_row_for_all_labels_and_for_few(config, digit
     controls = QualityRecord.from_json(read_record(classified[1]))
     found = [judge(config, digits, classified, tmp_path, model) for model in ("cdae-k3", "vae", "gaussian")]
     table = representation_table.representation([controls, *found])
-    assert table["model"].tolist() == ["raw pixels"] * 2 + ["untrained network"] * 2 + ["cdae"] * 2 + ["vae"] * 2
-    assert table["n_labels"].tolist() == [1_097, 20] * 4 and table["n_draws"].tolist() == [1, 2] * 4
-    assert table["n_features"].tolist() == [64] * 2 + [16] * 4 + [2] * 2
+    assert table["model"].tolist() == ["raw pixels"] * 2 + ["untrained network"] * 2 + ["cdae"] * 4 + ["vae"] * 4
+    assert table["variant"].tolist() == [""] * 4 + (["", ""] + ["before training"] * 2) * 2
+    assert table["n_labels"].tolist() == [1_097, 20] * 6 and table["n_draws"].tolist() == [1, 2] * 6
+    assert table["n_features"].tolist() == [64] * 2 + [16] * 6 + [2] * 4
+    assert table["probe_error"].iloc[4] != table["probe_error"].iloc[6]
     assert (table["probe_error_draw_std"].isna() == (table["n_draws"] == 1)).all()
     raw = table[table["model"] == "raw pixels"].set_index("n_labels")
     assert raw.loc[1_097, "probe_error"] < 0.12 and raw.loc[1_097, "neighbour_error"] < 0.05
@@ -288,7 +290,7 @@ def test_every_representation_has_a_row_for_all_labels_and_for_few(config, digit
 def test_more_labels_than_a_class_has_fail_their_row_alone(config, digits, classified, tmp_path):
     config["quality"]["representation"]["n_labels"] = [5_000, 20]
     found = of(REPRESENTATION, judge(config, digits, classified, tmp_path))
-    assert [row.status for row in found] == [OK, FAILED, OK]
+    assert [row.status for row in found] == [OK, FAILED, OK] * 2
     assert found[1].reason.startswith("n_labels: got 5000 for 10 classes, expected 10 to ")
 
 
@@ -318,7 +320,7 @@ def test_samples_that_are_not_finite_fail_their_row_alone(config, digits, classi
 
     monkeypatch.setattr(CDAE, "sample_sets", broken)
     found = judge(config, digits, classified, tmp_path)
-    assert [row.status for row in found.rows] == [FAILED, OK] * 2 + [OK] * 2
+    assert [row.status for row in found.rows] == [FAILED, OK] * 2 + [OK] * 4
     assert [row.reason for row in found.rows[:4:2]] == ["50 of 50 samples not finite", "24 of 24 samples not finite"]
     assert sample_quality([found])["precision"].isna().tolist() == [True, False]
 
@@ -393,10 +395,11 @@ def test_representation_has_a_panel_per_number_of_labels_and_a_row_per_represent
     def row(model, n_labels, error, **changes):
         measures = {f"{name}{end}": value for name in ("probe_error", "neighbour_error")
                     for end, value in (("", error), ("_standard_error", 0.01), ("_draw_std", 0.02))}  # fmt: skip
-        known = {"model": model, "n_levels": None, "n_labels": n_labels, "n_draws": 4, "status": "ok"}
+        known = {"model": model, "variant": "", "n_levels": None, "n_labels": n_labels, "n_draws": 4, "status": "ok"}
         return CELL | known | measures | changes
 
     rows = [row(name, n, error) for n in (900, 100) for name, error in (("a", 0.4), ("b", 0.2))]
+    rows += [row("b", n, 0.3, variant="before training") for n in (900, 100)]
     rows += [row("raw pixels", 900, 0.5, seed=None), row("a", 900, 0.9, seed=1), row("c", 7, 0.1, status="failed")]
     with plt.rc_context():
         use_style()
@@ -405,9 +408,9 @@ def test_representation_has_a_panel_per_number_of_labels_and_a_row_per_represent
         figure.draw_without_rendering()
     first, second = figure.axes
     assert [axes.get_title() for axes in (first, second)] == ["900 labels", "100 labels"]
-    assert [text.get_text() for text in first.get_yticklabels()] == ["raw pixels", "b", "a"]
+    assert [text.get_text() for text in first.get_yticklabels()] == ["raw pixels", "b", "b, before training", "a"]
     assert lines(first) == ["linear probe", "nearest neighbour"]
     dots = dict(zip(first.containers[0][0].get_ydata(), first.containers[0][0].get_xdata(), strict=True))
-    assert dots == {0: 0.5, 1: 0.2, 2: 0.4}
+    assert dots == {0: 0.5, 1: 0.2, 2: 0.3, 3: 0.4}
     low, high = first.containers[0][2][0].get_segments()[0][:, 0]
     assert (high - low) / 2.0 == pytest.approx(2.0 * np.hypot(0.01, 0.01))

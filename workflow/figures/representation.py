@@ -22,7 +22,7 @@ def representation(material: Material) -> Figure:
         return no_values(f"{material.dataset}: representations")
     first = table.groupby(["model", "n_levels"], dropna=False)["seed"].transform("min")
     rows = table[(table["seed"] == first) | table["seed"].isna()]
-    rows = rows.assign(name=[label(row) for _, row in rows.iterrows()])
+    rows = rows.assign(name=[", ".join(filter(None, (label(row), row["variant"]))) for _, row in rows.iterrows()])
     sizes = sorted(rows["n_labels"].unique(), reverse=True)
     whole = rows[rows["n_labels"] == sizes[0]]
     order = whole["probe_error"].where(whole["seed"].notna(), -1.0)

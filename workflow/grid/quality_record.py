@@ -10,6 +10,7 @@ from workflow.grid.record import OK, Identity
 
 # What a row is of: samples beside real examples, chains of states and how they mix, or what a model makes of examples.
 SAMPLES, MIXING, REPRESENTATION = "samples", "mixing", "representation"
+BEFORE_TRAINING = "before training"  # the variant of a representation that a model has untrained
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from cdae import checkpoint
 from cdae.computing.files import read_record, write_record
 from cdae.interfaces import Samples, SampleSet
 from cdae.quality.judge import Judge
-from workflow.grid.quality_record import SAMPLES, QualityRecord, QualityRow
+from workflow.grid.quality_record import BEFORE_TRAINING, SAMPLES, QualityRecord, QualityRow
 from workflow.grid.record import FAILED, NOT_RUN, OK
 from workflow.jobs import classification
 from workflow.jobs.cell import CellJob
@@ -94,7 +94,9 @@ class Quality:
             chains = Chains(judge, examples.data.training, self.cell.config["quality"]["mixing"], self.cell.generator)
             self.rows += chains.rows(model)
         if "representation" in self.cell.config["quality"]:
-            self.rows += Representations(examples).rows(model)
+            known = Representations(examples)
+            untrained = self.cell.build(examples.data.training).to(self.cell.device)
+            self.rows += [*known.rows(model), *known.rows(untrained, BEFORE_TRAINING)]
 
     def judge_samples(self, model: torch.nn.Module, judge: Judge) -> None:
         """A row for every variant; a variant that gives more samples than are asked for is cut."""
