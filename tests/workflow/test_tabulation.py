@@ -14,7 +14,7 @@ from workflow.figures.material import load
 from workflow.grid import products
 from workflow.grid.certificate import CertificateRow, CertificationRecord
 from workflow.grid.products import COMMITTED_FIGURES, FIGURES, TABLES
-from workflow.tables import tabulation
+from workflow.tables import findings, tabulation
 from workflow.tables.identity import read_csv
 
 PUBLISHED = ROOT / "results/reference/published.csv"
@@ -29,6 +29,8 @@ def test_the_tables_that_are_named_are_those_that_are_made(config, digits, tmp_p
     summary = (tmp_path / "tables" / "summary.md").read_text()
     assert "| mine, k = 3 |" in summary and "## Protocol" in summary and "| mine-markov, k = 3 |" in summary
     assert "## Protocol" in (tmp_path / "tables" / "certificates.md").read_text()
+    written = {name: read_csv(tmp_path / "tables" / name) for name, made in made.items() if not isinstance(made, str)}
+    assert findings.page(written) == (tmp_path / "tables" / "findings.md").read_text(), "made of the tables on disk"
 
 
 def test_the_figures_that_are_named_are_those_that_can_be_drawn():

@@ -26,6 +26,7 @@ TABLES = (
     "representation.csv",
     "ranked_values.csv",
     "ranking.csv",
+    "findings.md",
 )
 ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY, WITH_MIXING, WITH_REPRESENTATIONS = (
     "always",

@@ -9,7 +9,7 @@ from cdae.computing.files import read_record, write_text
 from workflow.grid.cells import Options
 from workflow.grid.provenance import Hashes, foreign
 from workflow.grid.record import EvaluationRecord
-from workflow.tables import certificates_page, paired_differences, published, summary_page
+from workflow.tables import certificates_page, findings, paired_differences, published, summary_page
 from workflow.tables.bound_terms import bound_terms
 from workflow.tables.cells import read_certified, read_evaluated, read_quality, read_snapshots
 from workflow.tables.certificates import certificates, own_bounds, without_simulate
@@ -66,7 +66,7 @@ def make(
     loaders = {name: options["loader"] for name, options in config["datasets"].items()}
     others = published.sections(published.read(figures), loaders)
     protocol = card(config, ends, [cell.record for cell in both_sides], notes(data, ends))
-    return {
+    made: dict[str, pd.DataFrame | str] = {
         "log_likelihood.csv": long,
         "summary.csv": summary,
         "summary.md": to_markdown("Log-likelihoods", summary_page.NOTE, ours, protocol),
@@ -90,6 +90,8 @@ def make(
         "ranked_values.csv": ranked,
         "ranking.csv": ranking(ranked),
     }
+    frames = {name: frame for name, frame in made.items() if isinstance(frame, pd.DataFrame)}
+    return made | {"findings.md": findings.page(frames)}
 
 
 def refuse_foreign(wanted: dict[str, Hashes]) -> None:
