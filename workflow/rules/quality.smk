@@ -16,7 +16,7 @@ rule classifier:
         config=classifier_config,
         hashes=classifier_hashes,
     message:
-        "train the classifier of {wildcards.dataset}"
+        "teach the classifier of {wildcards.dataset}"
     shell:
         "python -m workflow.scripts.classifier --config {params.config:q} --hashes {params.hashes:q}"
         " --data {input.data:q} --weights {output.weights:q} --record {output.record:q} > {log:q} 2>&1"
