@@ -16,16 +16,17 @@ BLOCK_ELEMENTS = 4_000_000  # distances of a block; a constant for equal results
 
 
 def squared_distances(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Iterator[Float[Tensor, "rows m"]]:
-    """Yield the squared distances of the rows of x from all rows of y, in blocks of rows, never negative, in float64.
+    """Yield the squared distances of the rows of x from all rows of y, in blocks of rows, never negative.
 
-    A product of rows that are equal need not be 0 exactly, but about 1e-16 of their squared norm.
+    They are computed in the precision of x. The value of rows that are equal need not be 0 exactly: in float64 it is
+    about 1e-16 of their squared norm, in float32 about 1e-7.
     """
     origin = y.double().mean(0)
-    y = y.double() - origin
-    norms = squared_norm(y)
+    y = (y.double() - origin).to(x.dtype)
+    norms = squared_norm(y).to(x.dtype)
     for block in x.split(max(1, BLOCK_ELEMENTS // len(y))):
-        part = block.double() - origin
-        squared = torch.addmm(norms, part, y.T, alpha=-2.0) + squared_norm(part)[:, None]
+        part = (block.double() - origin).to(x.dtype)
+        squared = torch.addmm(norms, part, y.T, alpha=-2.0) + squared_norm(part).to(x.dtype)[:, None]
         yield squared.clamp_(min=0.0)
 
 
@@ -34,7 +35,8 @@ def nearest(
 ) -> tuple[Float[Tensor, "n"], Int[Tensor, "n"]]:
     """Return the distance of every row of x from the nearest row of y, and the index of that row.
 
-    The distance is computed anew from the two rows, so it is 0 for equal ones.
+    The distance is computed anew from the two rows in float64, so it is 0 for equal ones. Of rows that are equally near
+    but for the rounding of `squared_distances`, any may be found.
 
     Args:
         excluded: for every row of x the index of a row of y that does not count, such as itself.

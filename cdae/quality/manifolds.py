@@ -43,6 +43,7 @@ def manifolds(
     Raises:
         ValueError: unless either set has more than k rows.
     """
+    real, samples = real.double(), samples.double()  # radii and distances are compared
     real_radii, sample_radii = radii(real, n_neighbours), radii(samples, n_neighbours)
     holders = torch.zeros(len(samples), dtype=torch.float64, device=real.device)
     recall, coverage, start = [], [], 0

@@ -324,6 +324,16 @@ def test_samples_that_are_not_finite_fail_their_row_alone(config, digits, classi
     assert sample_quality([found])["precision"].isna().tolist() == [True, False]
 
 
+@pytest.mark.parametrize(("error", "statuses"), [(RuntimeError("odd"), [OK, OK, FAILED]), (MemoryError(), [NOT_RUN])])
+def test_what_was_judged_before_a_failure_stands(config, digits, classified, tmp_path, monkeypatch, error, statuses):
+    def rows(self, model):
+        raise error
+
+    monkeypatch.setattr(Chains, "rows", rows)
+    found = judge(config, digits, classified, tmp_path)
+    assert [row.status for row in found.rows] == statuses and found.rows[-1].reason
+
+
 def test_data_without_labels_are_recorded_as_the_classifiers_failure(config, mixture_2d, tmp_path):
     paths = tmp_path / "c.safetensors", tmp_path / "c.json"
     settings = {**quality_grid.classifier_config(config, "digits"), "dataset": "mixture_2d"}

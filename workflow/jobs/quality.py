@@ -65,7 +65,7 @@ class Quality:
         self.rows: list[QualityRow] = []
 
     def run_all(self, weights: Path, classifier: Path) -> None:
-        """Judge every set of samples; where the machine has not the memory for it, one row says so."""
+        """Judge everything; a failure is a row beside what was judged before it, or alone for lack of memory."""
         try:
             with torch.no_grad():
                 self.run(weights, classifier)
@@ -73,7 +73,8 @@ class Quality:
             if is_failure_of_the_machine(error) and not is_out_of_memory(error):
                 raise
             traceback.print_exc()
-            self.rows = []
+            if is_out_of_memory(error):
+                self.rows = []
             self.fail(NOT_RUN if is_out_of_memory(error) else FAILED, reason(error))
 
     def fail(self, status: str, why: str) -> None:
