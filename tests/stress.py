@@ -30,7 +30,18 @@ from workflow.grid.provenance import Provenance
 
 ROOT = Path(__file__).parents[1]
 SMOKE = ROOT / "config" / "smoke.yaml"
-COMPARED = ("data", "models", "estimates", "snapshots", "certificates", "pictures", "tables", "figures")
+COMPARED = (
+    "data",
+    "models",
+    "estimates",
+    "snapshots",
+    "certificates",
+    "classifiers",
+    "quality",
+    "pictures",
+    "tables",
+    "figures",
+)
 LONGEST_LINE = 700
 KILLS_PER_RUN, RUNS_AT_ONCE = 25, 3
 

@@ -99,7 +99,7 @@ BELOW = {  # a folder of workflow -> what else of ours it may import
         *("workflow.grid", "cdae.certificates.claims", "cdae.certificates.surpassed"),
         *("cdae.computing", "cdae.units"),
     },
-    "jobs": {"workflow.grid.record", "workflow.grid.certificate", "baselines", "cdae"},
+    "jobs": {"workflow.grid.record", "workflow.grid.certificate", "workflow.grid.quality_record", "baselines", "cdae"},
     "grid": {
         *("baselines.registry", "baselines.own_methods", "cdae.datasets.registry"),
         *("cdae.certificates.claims", "cdae.certificates.evidence", "cdae.class_source", "cdae.computing"),

@@ -12,7 +12,11 @@ from workflow.tables import (
     certificates,
     diagnostics,
     levels,
+    mixing,
     predicted_bounds,
+    ranking,
+    representation,
+    sample_quality,
     snapshots,
     summary,
     train_test_gap,
@@ -77,6 +81,30 @@ def certificate_table(*rows: dict[str, Any]) -> pd.DataFrame:
     return table(list(rows), certificates.COLUMNS)
 
 
+def quality_row(**changes: Any) -> dict[str, Any]:
+    """One row of the table of sample quality."""
+    measures = dict.fromkeys(sample_quality.WITH_ERRORS, 0.5) | {"frechet_distance": 5.0}
+    errors = {f"{name}_standard_error": 0.01 for name in sample_quality.WITH_ERRORS}
+    known = {"variant": "last step sample", "last_step": "sample", "n_samples": 300, "n_real": 300, "status": "ok"}
+    return CELL | known | measures | errors | {"reason": ""} | changes
+
+
+def quality_table(*rows: dict[str, Any]) -> pd.DataFrame:
+    return table(list(rows), sample_quality.COLUMNS)
+
+
+def mixing_row(**changes: Any) -> dict[str, Any]:
+    """One row of the table of mixing, with correlations at three lags."""
+    names = ("effective_share", "transitions", "spurious", *(f"autocorrelation_{lag}" for lag in (1, 2, 5)))
+    measures = dict.fromkeys(names, 0.5) | {f"{name}_standard_error": 0.01 for name in names}
+    known = {"variant": "independent, last step sample", "last_step": "sample", "chain_start": "", "status": "ok"}
+    return CELL | known | measures | {"n_chains": 10, "n_steps": 500, "reason": ""} | changes
+
+
+def mixing_table_of(*rows: dict[str, Any]) -> pd.DataFrame:
+    return table(list(rows), mixing.COLUMNS)
+
+
 def snapshot(**changes: Any) -> dict[str, Any]:
     """One row of the table of snapshots."""
     known = {**CELL, "n_updates": 50, "estimator": "lower_bound", "n_points": 400, "mean_nats": 60.0, "status": "ok"}
@@ -106,6 +134,11 @@ def material(**changes: Any) -> Material:
         "snapshots": snapshot_table(),
         "certificates": certificate_table(),
         "predicted_bounds": table([], predicted_bounds.COLUMNS),
+        "sample_quality": table([], sample_quality.COLUMNS),
+        "mixing": table([], mixing.COLUMNS),
+        "representation": table([], representation.COLUMNS),
+        "ranked_values": table([], ranking.VALUES),
+        "ranking": table([], ranking.COLUMNS),
         "pictures": {},
         "test": np.linspace(0.0, 1.0, 80).reshape(20, 4),
         "image_shape": (2, 2),

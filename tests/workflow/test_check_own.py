@@ -104,6 +104,7 @@ def test_a_decoder_alone_is_refused_where_no_certificate_could_say_what_it_lacks
 def test_certificates_may_be_asked_for_where_the_only_model_lacks_one_method(config, source):
     only = change(config, "models", {"mine": {"kind": "~/mine.py:Decoder"}})
     only["certify"].pop("overrides", None)
+    del only["quality"]
     assert checked(only)["certify"]["seeds"] == config["certify"]["seeds"]
 
 
@@ -141,6 +142,7 @@ def test_data_that_do_not_fit_are_refused(config, source, options, expected):
 
 
 def test_data_of_ones_own_pass(config, source):
+    config = change(config, "quality", None)
     for options in (
         {"loader": "~/mine.py:make", "options": {"a": [1]}, "n_intensity_levels": 4, "allow_discrete": True},
         {"loader": "images", "path": "~", "n_intensity_levels": 4},

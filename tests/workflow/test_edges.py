@@ -99,7 +99,7 @@ def test_a_users_file_dated_in_the_future_is_taken_and_another_of_an_older_date_
     def change(config):
         config["datasets"] = {"mine": {"loader": "npz", "path": "mine.npz"}}
         config["models"] = {"gaussian": config["models"]["gaussian"]}
-        del config["certify"]
+        del config["certify"], config["quality"]
 
     save(0, 2_000_000_000)
     config = project.write_config("dated", change)

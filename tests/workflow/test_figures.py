@@ -18,7 +18,7 @@ from tests.workflow.records import (
     summary_table,
 )
 from workflow.figures.drawers import DRAWERS
-from workflow.figures.material import load
+from workflow.figures.material import TABLES, load
 from workflow.figures.panels import point_limits, tile
 from workflow.figures.style import COLORS, GREY, color, no_values, save, use_style
 from workflow.tables import bound_terms, diagnostics, levels, predicted_bounds
@@ -448,7 +448,7 @@ def test_a_figure_is_written_twice_with_the_same_bytes_each_time(tmp_path):
 def test_material_is_the_data_sets_own_share(tmp_path):
     mine, other = summary_row(), summary_row(dataset="digits")
     empty = material()
-    for name in ("bound_terms", "diagnostics", "levels", "snapshots", "certificates", "predicted_bounds"):
+    for name in [name for name in TABLES if name != "summary"]:
         write_csv(tmp_path / f"{name}.csv", getattr(empty, name))
     write_csv(tmp_path / "summary.csv", summary_table(mine, other, mine))
     write_npz(tmp_path / "data.npz", {"test_continuous": np.zeros((3, 4)), "image_shape": np.array([2, 2])})

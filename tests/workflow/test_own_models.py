@@ -98,6 +98,7 @@ def test_a_decoder_without_simulate_has_a_row_in_the_certificates_that_says_so(c
     config["models"] = {"mine": mine, **{name: config["models"][name] for name in others}}
     config["datasets"] = {"mixture_2d": config["datasets"]["mixture_2d"]}
     config["certify"].pop("overrides", None)
+    del config["quality"]
     config = checked(config)
     assert [identity.model for identity in without_simulate(config)] == ["mine"]
     (cell,) = [cell for cell in grid.cells(config) if cell.family == "mine"]

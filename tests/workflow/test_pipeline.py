@@ -104,7 +104,7 @@ def keep_one_model(name, **options):
     def change(config):
         config["datasets"] = {"digits": config["datasets"]["digits"]}
         config["models"] = {name: {**config["models"][name], **options}}
-        del config["certify"]
+        del config["certify"], config["quality"]
 
     return change
 
@@ -119,7 +119,8 @@ def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(fini
     for dataset in ("digits", "mixture_2d"):
         names = {file.name for file in (results / "figures" / dataset).iterdir()}
         expected = ("samples", "parzen_bars", "likelihood_by_levels", "chain_from_prior", "snapshots")
-        expected += ("certified_by_levels", "bound_terms", "reconstructions", "parzen_by_chain_steps", "schedules")
+        expected += ("certified_by_levels", "bound_terms", "reconstructions", "parzen_by_chain_steps")
+        expected += ("schedules", "sample_quality", "mixing", "representation", "ranking")
         assert {f"{name}.{suffix}" for name in expected for suffix in ("svg", "png")} == names - {"provenance.json"}
     assert "| cdae, k = 3 |" in finished.output
     assert "tables: results/smoke/tables" in finished.output
@@ -200,7 +201,7 @@ def test_every_model_with_a_bound_or_a_density_has_its_gap_between_training_and_
 
 
 def test_the_time_is_told_before_a_run(finished):
-    assert "40 jobs of training and evaluation to run; no committed run tells how long" in finished.output
+    assert "42 jobs of training and evaluation to run; no committed run tells how long" in finished.output
 
 
 def test_a_finished_grid_runs_nothing_and_changes_nothing(finished):
@@ -230,7 +231,7 @@ def test_killed_and_run_again_on_one_core_gives_the_same_bytes(finished, tmp_pat
     assert not (results / "tables/summary.md").exists()
     assert project.run("--cores", "1").returncode == 0
     assert project.tables() == finished.tables()
-    assert project.figures() == finished.figures() and len(finished.figures()) == 2 * 10
+    assert project.figures() == finished.figures() and len(finished.figures()) == 2 * 14
 
 
 def test_edited_code_and_an_edited_configuration_plan_the_cells_that_depend_on_them_alone(finished):
@@ -284,7 +285,7 @@ def diverged(finished):
             "gaussian": config["models"]["gaussian"],
             "broken": {**vae, "training": {**vae["training"], "learning_rate": 1.0e30}},
         }
-        del config["certify"]
+        del config["certify"], config["quality"]
 
     config = finished.write_config("diverging", change)
     return config, finished.run("--cores", "2", config=config)

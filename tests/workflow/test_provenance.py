@@ -134,8 +134,8 @@ def test_no_table_is_made_of_stale_records(config):
 
 def test_every_cell_and_stage_has_a_record(config):
     wanted = Provenance(config).of_everything()
-    n_cells, n_cascades, n_certified, n_pilots = len(cells(config)), 6, 8, 2
-    assert len(wanted) == 2 + n_pilots + 2 * n_cells + n_cascades + n_certified + 1 + 2
+    n_cells, n_cascades, n_certified, n_pilots, n_judged = len(cells(config)), 6, 8, 2, 1 + 1
+    assert len(wanted) == 2 + n_pilots + 2 * n_cells + n_cascades + n_certified + n_judged + 1 + 2
 
 
 @pytest.mark.parametrize(

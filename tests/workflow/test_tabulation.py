@@ -14,7 +14,7 @@ from workflow.figures.material import load
 from workflow.grid import products
 from workflow.grid.certificate import CertificateRow, CertificationRecord
 from workflow.grid.products import COMMITTED_FIGURES, FIGURES, TABLES
-from workflow.tables import tabulation
+from workflow.tables import findings, tabulation
 from workflow.tables.identity import read_csv
 
 PUBLISHED = ROOT / "results/reference/published.csv"
@@ -29,6 +29,8 @@ def test_the_tables_that_are_named_are_those_that_are_made(config, digits, tmp_p
     summary = (tmp_path / "tables" / "summary.md").read_text()
     assert "| mine, k = 3 |" in summary and "## Protocol" in summary and "| mine-markov, k = 3 |" in summary
     assert "## Protocol" in (tmp_path / "tables" / "certificates.md").read_text()
+    written = {name: read_csv(tmp_path / "tables" / name) for name, made in made.items() if not isinstance(made, str)}
+    assert findings.page(written) == (tmp_path / "tables" / "findings.md").read_text(), "made of the tables on disk"
 
 
 def test_the_figures_that_are_named_are_those_that_can_be_drawn():
@@ -39,14 +41,18 @@ def test_the_figures_that_are_named_are_those_that_can_be_drawn():
 def test_figures_are_those_that_a_grid_has_something_to_show_for(config):
     assert products.figures(config) == list(FIGURES)
 
-    def shown(*models, certified=False):
+    def shown(*models, with_stage=None):
+        left_out = {"certify", "quality"} - {with_stage}
         grid = {**config, "models": {name: config["models"][name] for name in models}}
-        return products.figures(grid if certified else {k: v for k, v in grid.items() if k != "certify"})
+        return products.figures({key: value for key, value in grid.items() if key not in left_out})
 
     assert shown("vae") == shown("gaussian") == ["samples", "parzen_bars"]
-    assert shown("vae", certified=True)[2:] == ["certified_by_levels"]
-    assert shown("gaussian", certified=True) == shown("gaussian")
+    assert shown("vae", with_stage="certify")[2:] == ["certified_by_levels", "ranking"]
+    assert shown("gaussian", with_stage="certify") == shown("gaussian") == shown("gaussian", with_stage="quality")
     assert shown("dae-walkback")[2:] == ["parzen_by_chain_steps"]
+    assert shown("dae-walkback", with_stage="quality")[3:] == ["sample_quality", "mixing", "representation"]
+    del config["quality"]["mixing"], config["quality"]["representation"]
+    assert shown("dae-walkback", with_stage="quality")[3:] == ["sample_quality"]
     config["models"]["vae"]["training"] = {**config["models"]["vae"]["training"], "snapshots": [5]}
     assert shown("vae")[2:] == ["snapshots"]
 

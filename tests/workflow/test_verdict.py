@@ -5,6 +5,7 @@ import pytest
 from cdae.computing.files import write_record
 from tests.workflow.records import BOUND, CELL, evaluation_record
 from workflow.grid.certificate import CertificateRow, CertificationRecord
+from workflow.grid.quality_record import QualityRecord, QualityRow
 from workflow.grid.record import EvaluationRow, Identity
 from workflow.tables.verdict import judge
 
@@ -76,3 +77,17 @@ def test_snapshots_that_the_machine_could_not_evaluate_are_named_and_tried_again
     bad = write("bad.json", {"status": "not run", "reason": "it needs more memory", "snapshots": []})
     verdict = judge(evaluations[:1], trainings[:1], [], [good, bad])
     assert verdict.failures == [f"{bad}: snapshots: not run: it needs more memory"] and verdict.retry == [bad]
+
+
+def test_samples_that_could_not_be_judged_are_a_failure_too(cells, write):
+    evaluations, trainings = cells
+    rows = [
+        [QualityRow(estimator="samples", variant="x", status="failed", reason="no")],
+        [QualityRow(estimator="samples")],
+    ]
+    records = [
+        write(f"quality-{i}.json", QualityRecord(identity=Identity(**CELL), rows=some).to_json())
+        for i, some in enumerate(rows)
+    ]
+    verdict = judge(evaluations[:1], trainings[:1], [], [], records)
+    assert verdict.retry == records[:1] and verdict.failures == [f"{records[0]}: samples x: failed: no"]

@@ -9,9 +9,13 @@ from workflow.figures.certified_by_levels import certified_by_levels
 from workflow.figures.chain_from_prior import chain_from_prior
 from workflow.figures.likelihood_by_levels import likelihood_by_levels
 from workflow.figures.material import Material
+from workflow.figures.mixing import mixing
 from workflow.figures.parzen_bars import parzen_bars
 from workflow.figures.parzen_by_chain_steps import parzen_by_chain_steps
+from workflow.figures.ranking import ranking
 from workflow.figures.reconstructions import reconstructions
+from workflow.figures.representation import representation
+from workflow.figures.sample_quality import sample_quality
 from workflow.figures.samples import samples
 from workflow.figures.schedules import schedules
 from workflow.figures.snapshots import snapshots
@@ -27,4 +31,8 @@ DRAWERS: dict[str, Callable[[Material], Figure]] = {
     "snapshots": snapshots,
     "certified_by_levels": certified_by_levels,
     "schedules": schedules,
+    "sample_quality": sample_quality,
+    "mixing": mixing,
+    "representation": representation,
+    "ranking": ranking,
 }

@@ -11,7 +11,20 @@ from cdae.computing.arrays import read_npz
 from workflow.tables.estimators import Mark
 from workflow.tables.identity import read_csv
 
-TABLES = ("summary", "bound_terms", "diagnostics", "levels", "snapshots", "certificates", "predicted_bounds")
+TABLES = (
+    "summary",
+    "bound_terms",
+    "diagnostics",
+    "levels",
+    "snapshots",
+    "certificates",
+    "predicted_bounds",
+    "sample_quality",
+    "mixing",
+    "representation",
+    "ranked_values",
+    "ranking",
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,11 @@ class Material:
     snapshots: pd.DataFrame
     certificates: pd.DataFrame
     predicted_bounds: pd.DataFrame
+    sample_quality: pd.DataFrame
+    mixing: pd.DataFrame
+    representation: pd.DataFrame
+    ranked_values: pd.DataFrame
+    ranking: pd.DataFrame
     pictures: dict[str, dict[str, np.ndarray]]
     test: np.ndarray
     image_shape: tuple[int, ...]

@@ -16,6 +16,7 @@ from workflow.grid.cells import Options, cells, certified, lacks_simulate
 from workflow.grid.check_binary import check_binary_images, check_flips
 from workflow.grid.check_own import check_own_loader, check_own_model
 from workflow.grid.check_own_estimators import check_own_estimators, own_settings, without_own_estimators
+from workflow.grid.check_quality import check_quality
 from workflow.grid.check_schedule import check_pilot, check_schedule
 from workflow.grid.code_hash import ROOT
 from workflow.grid.refusal import check_against, check_known
@@ -75,6 +76,8 @@ def checked(config: Options) -> Options:
     _check_names(config)
     if "certify" in config:
         _check_certify(config)
+    if "quality" in config:
+        check_quality(config)
     _check_results_dir(config["results_dir"])
     if config.get("device") == "cuda":
         from cdae.computing import device  # torch takes a second to import, and no other key needs it

@@ -3,6 +3,7 @@
 from workflow.grid.cells import Options, cells, certified, pilots, snapshots
 from workflow.grid.methods import kind_offers
 from workflow.grid.own_estimators import own_estimators
+from workflow.grid.quality import classified
 
 TABLES = (
     "log_likelihood.csv",
@@ -20,12 +21,21 @@ TABLES = (
     "paired_differences.csv",
     "snapshots.csv",
     "diagnostics.csv",
+    "sample_quality.csv",
+    "mixing.csv",
+    "representation.csv",
+    "ranked_values.csv",
+    "ranking.csv",
+    "findings.md",
 )
-ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT = (
+ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY, WITH_MIXING, WITH_REPRESENTATIONS = (
     "always",
     "with snapshots",
     "with certificates",
     "with a pilot",
+    "with quality",
+    "with mixing",
+    "with representations",
 )
 FIGURES = {  # a figure is drawn always, with a stage, or if a model has the methods of a Protocol of `cdae.interfaces`
     "samples": ALWAYS,
@@ -38,6 +48,10 @@ FIGURES = {  # a figure is drawn always, with a stage, or if a model has the met
     "snapshots": WITH_SNAPSHOTS,
     "certified_by_levels": WITH_CERTIFICATES,
     "schedules": WITH_A_PILOT,
+    "sample_quality": WITH_QUALITY,
+    "mixing": WITH_MIXING,
+    "representation": WITH_REPRESENTATIONS,
+    "ranking": WITH_CERTIFICATES,
 }
 COMMITTED_FIGURES = (  # in results/reference
     "likelihood_by_levels",
@@ -45,6 +59,10 @@ COMMITTED_FIGURES = (  # in results/reference
     "parzen_bars",
     "certified_by_levels",
     "schedules",
+    "sample_quality",
+    "mixing",
+    "representation",
+    "ranking",
 )
 
 
@@ -56,6 +74,9 @@ def figures(config: Options) -> list[str]:
         WITH_SNAPSHOTS: any(snapshots(config, cell) for cell in all_cells),
         WITH_CERTIFICATES: any(certified(config, cell) for cell in all_cells),
         WITH_A_PILOT: bool(pilots(config)),
+        WITH_QUALITY: bool(classified(config)),
+        WITH_MIXING: bool(classified(config)) and "mixing" in config["quality"],
+        WITH_REPRESENTATIONS: bool(classified(config)) and "representation" in config["quality"],
     }
     kinds = {cell.kind for cell in all_cells}
     return [

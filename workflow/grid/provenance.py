@@ -17,7 +17,7 @@ from cdae.computing.files import DamagedFileError, read_record
 from cdae.datasets.registry import target_of as loader_target_of
 from cdae.import_path import ImportPath, is_import_path
 from workflow.grid import cells as grid
-from workflow.grid import products
+from workflow.grid import products, quality
 from workflow.grid.cells import Cell, Options, sha256
 from workflow.grid.code_hash import code_sha256
 from workflow.grid.own_code import NO_CODE, OwnCode, own_code
@@ -51,6 +51,12 @@ class Records:
 
     def certification(self, cell: Cell) -> str:
         return cell.path(f"{self.folder}/certificates", ".json")
+
+    def classifier(self, dataset: str) -> str:
+        return f"{self.folder}/classifiers/{dataset}.json"
+
+    def quality(self, cell: Cell) -> str:
+        return cell.path(f"{self.folder}/quality", ".json")
 
     def tables(self) -> str:
         return f"{self.folder}/tables/provenance.json"
@@ -91,6 +97,16 @@ class Provenance:
     def of_certification(self, cell: Cell) -> Hashes:
         return self._of_cell(cell, "certify", grid.certification_config(self.config, cell))
 
+    def of_classifier(self, dataset: str) -> Hashes:
+        """The classifier of a data set, and its controls: its settings, the data, and the code of both."""
+        config = [quality.classifier_config(self.config, dataset), self._data_options(dataset)]
+        return _hashes(config, [self.of_data(dataset)["code_sha256"], _code("classifier")])
+
+    def of_quality(self, cell: Cell) -> Hashes:
+        """With the code of the classifier; its settings are among the cell's own."""
+        found = self._of_cell(cell, "quality", quality.quality_config(self.config, cell))
+        return found | {"code_sha256": sha256([found["code_sha256"], self.of_classifier(cell.dataset)["code_sha256"]])}
+
     def of_tables(self) -> Hashes:
         """All tables: the whole configuration but for the folders of this machine, and the code of tables."""
         cells = [self.of_evaluation(cell) for cell in grid.cells(self.config)]
@@ -109,7 +125,10 @@ class Provenance:
                 wanted[at.snapshots(cell)] = self.of_snapshots(cell)
             if grid.certified(self.config, cell):
                 wanted[at.certification(cell)] = self.of_certification(cell)
-        return wanted
+            if quality.judged(self.config, cell):
+                wanted[at.quality(cell)] = self.of_quality(cell)
+        classifiers = {at.classifier(name): self.of_classifier(name) for name in quality.classified(self.config)}
+        return wanted | classifiers
 
     def of_everything(self) -> dict[str, Hashes]:
         """The same for the records of everything that a run makes."""

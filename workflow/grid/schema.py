@@ -48,6 +48,7 @@ def tables() -> str:
         _table("Keys of `pilot`", whole["properties"]["pilot"], depth=1),
         _table("Keys of an estimator of your own, `name: {kind: my_module:MyEstimator}`", definitions["own_estimator"]),
         _table("Keys of `certify`", whole["properties"]["certify"]),
+        _table("Keys of `quality`", whole["properties"]["quality"]),
         _table("Keys of `training`", definitions["training"]),
         _table("Keys of `kind: my_module:MyModel`, your own model", definitions["own_model"], depth=1),
         *(

@@ -10,7 +10,7 @@ if str(HOME) not in sys.path:
     sys.path.insert(0, str(HOME))
 
 from workflow.grid import cells as grid
-from workflow.grid import config_file, costs, duration, machine, products, resources
+from workflow.grid import config_file, costs, duration, machine, products, quality, resources
 from workflow.grid.check import checked
 from workflow.grid.provenance import Provenance, Records, stale
 
@@ -41,7 +41,7 @@ CELLS = {(cell.dataset, cell.model, str(cell.seed)): cell for cell in grid.cells
 PROVENANCE = Provenance(CONFIG)
 RECORDS = Records(RESULTS)
 COSTS = costs.read(HOME / "results/reference" / Path(RESULTS).name / "seconds.csv")
-ON_A_DEVICE = ("pilot", "train", "evaluate", "evaluate_snapshots", "certify")
+ON_A_DEVICE = ("pilot", "train", "evaluate", "evaluate_snapshots", "certify", "classifier", "quality")
 STARTED = time.time()
 HELD = []  # open files, which would be closed if nothing referred to them
 
@@ -104,6 +104,14 @@ def pilot_config(wildcards):
     return grid.canonical(grid.pilot_config(CONFIG, wildcards.dataset))
 
 
+def classifier_config(wildcards):
+    return grid.canonical(quality.classifier_config(CONFIG, wildcards.dataset))
+
+
+def quality_config(wildcards):
+    return grid.canonical(quality.quality_config(CONFIG, cell_of(wildcards)))
+
+
 def data_hashes(wildcards):
     return grid.canonical(PROVENANCE.of_data(wildcards.dataset))
 
@@ -128,6 +136,14 @@ def certification_hashes(wildcards):
     return grid.canonical(PROVENANCE.of_certification(cell_of(wildcards)))
 
 
+def classifier_hashes(wildcards):
+    return grid.canonical(PROVENANCE.of_classifier(wildcards.dataset))
+
+
+def quality_hashes(wildcards):
+    return grid.canonical(PROVENANCE.of_quality(cell_of(wildcards)))
+
+
 def pilot_of(wildcards):
     """The record and the errors of the pilot that chooses a cell's levels; nothing for a cell with another schedule."""
     if not grid.needs_pilot(CONFIG, cell_of(wildcards)):
@@ -141,6 +157,14 @@ def with_snapshots():
 
 def with_certificates():
     return [cell for cell in CELLS.values() if grid.certified(CONFIG, cell)]
+
+
+def quality_records():
+    """Of every classifier, with its controls, and of every cell that is judged."""
+    judged = [cell for cell in CELLS.values() if quality.judged(CONFIG, cell)]
+    return [RECORDS.classifier(name) for name in quality.classified(CONFIG)] + [
+        RECORDS.quality(cell) for cell in judged
+    ]
 
 
 def tables():

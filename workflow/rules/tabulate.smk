@@ -5,6 +5,7 @@ rule tabulate:
         snapshots=[RECORDS.snapshots(cell) for cell in with_snapshots()],
         certificates=[RECORDS.certification(cell) for cell in with_certificates()],
         certified_values=[cell.path(f"{RESULTS}/certificates", ".npz") for cell in with_certificates()],
+        quality=quality_records(),
         data=[RECORDS.data(dataset) for dataset in CONFIG["datasets"]],
         published=ancient(HOME / "results/reference/published.csv"),
     output:
@@ -29,6 +30,6 @@ rule tabulate:
         "make the tables"
     shell:
         "python -m workflow.scripts.tabulate --records {input.records:q} --snapshots {input.snapshots:q}"
-        " --certificates {input.certificates:q} --data {input.data:q}"
+        " --certificates {input.certificates:q} --quality {input.quality:q} --data {input.data:q}"
         " --published {input.published:q} --config {params.config:q} --wanted {params.wanted:q}"
         " --hashes {params.hashes:q} --output-dir {params.folder:q} > {log:q} 2>&1"

@@ -4,6 +4,7 @@ rule verdict:
         training=[RECORDS.training(cell) for cell in CELLS.values()],
         certificates=[RECORDS.certification(cell) for cell in with_certificates()],
         snapshots=[RECORDS.snapshots(cell) for cell in with_snapshots()],
+        quality=quality_records(),
         made=[*tables(), *figures()],
     output:
         f"{RESULTS}/verdict.txt",
@@ -20,5 +21,5 @@ rule verdict:
         "check that no cell failed"
     shell:
         "python -m workflow.scripts.verdict --records {input.records:q} --training-records {input.training:q}"
-        " --certificates {input.certificates:q} --snapshots {input.snapshots:q}"
+        " --certificates {input.certificates:q} --snapshots {input.snapshots:q} --quality {input.quality:q}"
         " --arguments {params.arguments:q} --output {output:q} > {log:q} 2>&1"

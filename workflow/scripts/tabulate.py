@@ -14,6 +14,7 @@ def main() -> None:
     parser.add_argument("--records", nargs="+", required=True, type=Path)
     parser.add_argument("--snapshots", nargs="*", default=[], type=Path, help="records of cells at their snapshots")
     parser.add_argument("--certificates", nargs="*", default=[], type=Path)
+    parser.add_argument("--quality", nargs="*", default=[], type=Path, help="records of classifiers and of cells")
     parser.add_argument("--data", nargs="+", required=True, type=Path, help="records of the data sets")
     parser.add_argument("--published", required=True, type=Path, help="csv of published figures")
     parser.add_argument("--config", required=True, type=json.loads, help="the whole configuration, as JSON")
@@ -24,7 +25,8 @@ def main() -> None:
     with job():
         tabulation.refuse_foreign(args.wanted)
         records = args.data, args.records, args.snapshots, args.certificates
-        tabulation.write(args.output_dir, tabulation.make(args.config, *records, args.published))
+        made = tabulation.make(args.config, *records, args.published, args.quality)
+        tabulation.write(args.output_dir, made)
         write_record(args.output_dir / "provenance.json", args.hashes)
 
 

@@ -16,11 +16,12 @@ def main() -> None:
     parser.add_argument("--training-records", nargs="+", required=True, type=Path, help="in the same order")
     parser.add_argument("--certificates", nargs="*", default=[], type=Path)
     parser.add_argument("--snapshots", nargs="*", default=[], type=Path)
+    parser.add_argument("--quality", nargs="*", default=[], type=Path, help="records of classifiers and of cells")
     parser.add_argument("--arguments", required=True, type=json.loads, help="of this run's snakemake, as a JSON list")
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
     with job():
-        verdict = judge(args.records, args.training_records, args.certificates, args.snapshots)
+        verdict = judge(args.records, args.training_records, args.certificates, args.snapshots, args.quality)
         if verdict.failures:
             sys.exit(verdict.message(args.arguments))
         write_text(args.output, f"all estimates of {len(args.records)} cells succeeded\n")

@@ -8,6 +8,7 @@ import numpy as np
 from cdae.computing.arrays import read_npz
 from cdae.computing.files import read_record
 from workflow.grid.certificate import CertificationRecord
+from workflow.grid.quality_record import QualityRecord
 from workflow.grid.record import EvaluationRecord
 
 Values = dict[str, np.ndarray]
@@ -35,6 +36,10 @@ def read_evaluated(path: Path) -> Evaluated:
 
 def read_certified(path: Path) -> Certified:
     return Certified(CertificationRecord.from_json(read_record(path)), _values(path))
+
+
+def read_quality(path: Path) -> QualityRecord:
+    return QualityRecord.from_json(read_record(path))
 
 
 def read_snapshots(path: Path) -> list[EvaluationRecord]:

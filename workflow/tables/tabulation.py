@@ -1,5 +1,6 @@
 """All tables of a run, by the names of their files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,9 +9,9 @@ from cdae.computing.files import read_record, write_text
 from workflow.grid.cells import Options
 from workflow.grid.provenance import Hashes, foreign
 from workflow.grid.record import EvaluationRecord
-from workflow.tables import certificates_page, paired_differences, published, summary_page
+from workflow.tables import certificates_page, findings, paired_differences, published, summary_page
 from workflow.tables.bound_terms import bound_terms
-from workflow.tables.cells import read_certified, read_evaluated, read_snapshots
+from workflow.tables.cells import read_certified, read_evaluated, read_quality, read_snapshots
 from workflow.tables.certificates import certificates, own_bounds, without_simulate
 from workflow.tables.diagnostics import diagnostics
 from workflow.tables.gradient_variance import gradient_variances
@@ -18,9 +19,13 @@ from workflow.tables.identity import write_csv
 from workflow.tables.levels import levels
 from workflow.tables.log_likelihood import log_likelihood, per_example_values
 from workflow.tables.markup import to_latex, to_markdown
+from workflow.tables.mixing import mixing
 from workflow.tables.own_cards import cards_of
 from workflow.tables.predicted_bounds import predicted_bounds
 from workflow.tables.protocol import card
+from workflow.tables.ranking import ranked_values, ranking
+from workflow.tables.representation import representation
+from workflow.tables.sample_quality import sample_quality
 from workflow.tables.snapshots import snapshots
 from workflow.tables.summary import summarize
 from workflow.tables.train_test_gap import train_test_gap
@@ -33,6 +38,7 @@ def make(
     snapshot_records: list[Path],
     certificate_records: list[Path],
     figures: Path,
+    quality_records: Sequence[Path] = (),
 ) -> dict[str, pd.DataFrame | str]:
     """Tables and pages by the names of their files.
 
@@ -41,6 +47,7 @@ def make(
         data: records of the preparation of every data set.
         records: of the evaluation of every cell, in the order of the grid, with their values beside them.
         figures: csv of published figures.
+        quality_records: of classifiers, with their controls, and of cells.
     """
     cells = [read_evaluated(path) for path in records]
     ends = [cell.record for cell in cells]
@@ -54,10 +61,12 @@ def make(
     pairs = paired_differences.paired_differences(both_sides, certified)
     shown = [*certificates_page.sections(certified), *paired_differences.sections(pairs)]
     ours = list(summary_page.sections(summary, curve, certified, gaps, cards))
+    judged = [read_quality(path) for path in quality_records]
+    ranked = ranked_values(long, certified)
     loaders = {name: options["loader"] for name, options in config["datasets"].items()}
     others = published.sections(published.read(figures), loaders)
     protocol = card(config, ends, [cell.record for cell in both_sides], notes(data, ends))
-    return {
+    made: dict[str, pd.DataFrame | str] = {
         "log_likelihood.csv": long,
         "summary.csv": summary,
         "summary.md": to_markdown("Log-likelihoods", summary_page.NOTE, ours, protocol),
@@ -75,7 +84,14 @@ def make(
         "paired_differences.csv": pairs,
         "snapshots.csv": curve,
         "diagnostics.csv": diagnostics(ends),
+        "sample_quality.csv": sample_quality(judged),
+        "mixing.csv": mixing(judged),
+        "representation.csv": representation(judged),
+        "ranked_values.csv": ranked,
+        "ranking.csv": ranking(ranked),
     }
+    frames = {name: frame for name, frame in made.items() if isinstance(frame, pd.DataFrame)}
+    return made | {"findings.md": findings.page(frames)}
 
 
 def refuse_foreign(wanted: dict[str, Hashes]) -> None:

@@ -1,6 +1,7 @@
 """The last word on a run: which estimates failed, and the command that tries them again."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +34,17 @@ class Verdict:
 
 
 def judge(
-    records: list[Path], training_records: list[Path], certificates: list[Path], snapshots: list[Path]
+    records: list[Path],
+    training_records: list[Path],
+    certificates: list[Path],
+    snapshots: list[Path],
+    quality: Sequence[Path] = (),
 ) -> Verdict:
     """Read all records; of a cell whose training failed, training is what must run again.
 
     Args:
         training_records: in the order of `records`.
+        quality: of classifiers and of cells.
     """
     failures, retry = [], []
     for record, training in zip(records, training_records, strict=True):
@@ -46,10 +52,10 @@ def judge(
         failures += failed
         if failed:
             retry.append(record if read_record(training)["status"] == OK else training)
-    for certificate in certificates:
-        failed = failed_rows(certificate)
+    for path in [*certificates, *quality]:
+        failed = failed_rows(path)
         failures += failed
-        retry += [certificate] if failed else []
+        retry += [path] if failed else []
     for path in snapshots:
         record = read_record(path)
         if record["status"] != OK:

@@ -1,0 +1,1 @@
+"""What samples are worth: beside real examples in a classifier's features, and how a chain mixes between classes."""

@@ -1,0 +1,132 @@
+"""The agreement of estimators with the tightest values: Kendall's tau against SciPy, its interval, table and figure."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import scipy.stats
+
+from tests.helpers import mutated
+from tests.workflow.records import CELL, certificate, certificate_table, material
+from tests.workflow.test_figures import lines
+from workflow.figures.drawers import DRAWERS
+from workflow.figures.style import use_style
+from workflow.tables import log_likelihood, ranking
+from workflow.tables.identity import table
+
+RNG = np.random.default_rng(0)
+CASES = [(RNG.standard_normal(9), RNG.standard_normal(9)), (RNG.integers(4, size=12), RNG.integers(3, size=12))]
+
+
+def is_right(module=ranking) -> bool:
+    """With ties, and of resamples, in which a model may stand several times or not at all."""
+    found = []
+    for x, y in CASES:
+        drawn = np.random.default_rng(1).integers(len(x), size=(20, len(x)))
+        counts = np.stack([np.bincount(row, minlength=len(x)) for row in drawn])
+        expected = [scipy.stats.kendalltau(x[row], y[row]).statistic for row in drawn]
+        found.append(np.allclose(module.taus(x, y, counts), expected, atol=1e-12))
+        whole = module.taus(x, y, np.ones((1, len(x))))[0]
+        found.append(np.isclose(whole, scipy.stats.kendalltau(x, y).statistic, atol=1e-12))
+    return all(found)
+
+
+def test_tau_is_that_of_scipy():
+    assert is_right()
+
+
+MUTANTS = {
+    "tau-a": ("np.sqrt(of_x * of_y)", "(len(x) * (len(x) - 1.0))"),
+    "no resample": ("(counts @ pairs) * counts", "(counts @ pairs)"),
+    "distances": ("np.sign(values[:, None] - values)", "values[:, None] - values"),
+    "one side's ties": ("np.sqrt(of_x * of_y)", "of_x"),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_are_seen(name):
+    assert not is_right(mutated(ranking, *MUTANTS[name]))
+
+
+def test_no_order_has_no_tau():
+    assert np.isnan(ranking.taus(np.ones(4), np.arange(4.0), np.ones((1, 4)))[0])
+
+
+def estimate(k, nats, **changes):
+    known = {"estimator": "lower_bound", "variant": "", "mean_nats": nats, "status": "ok", "split": "test"}
+    return CELL | known | {"n_levels": k} | changes
+
+
+def tables(n=6, order=1.0):
+    """Of n cascades the bound, and the tightest value, which has the same order or the opposite one."""
+    levels = range(1, n + 1)
+    long = [estimate(k, 10.0 * k) for k in levels]
+    long += [estimate(k, -1.0 * k, estimator="parzen", variant="last step mean", last_step="mean") for k in levels]
+    long += [estimate(k, 3.0, model="cdae-markov", estimator="markov_bound") for k in levels]
+    long += [estimate(1, 7.0, model="dae", estimator="parzen", chain_start="noise", n_chain_steps=9)]
+    long += [estimate(2, 7.0, model="cdae", seed=5)]
+    certified = [certificate(n_levels=k, test_nats=order * k) for k in levels]
+    certified += [certificate(n_levels=k, variant="other", test_nats=2.0, gap_nats=9.0) for k in levels]
+    return table(long, log_likelihood.COLUMNS), certificate_table(*certified)
+
+
+@pytest.mark.parametrize("order", [1.0, -1.0])
+def test_estimators_stand_beside_the_tightest_value_of_every_model(order):
+    values = ranking.ranked_values(*tables(order=order))
+    assert len(values) == 6 * 4 and set(values["reference_variant"]) == {"certified, fitted"}
+    assert set(values["model"]) == {"cdae"} and set(values["seed"]) == {0}
+    found = ranking.ranking(values).set_index(["estimator", "variant"])
+    assert found.loc[("lower_bound", ""), "kendall_tau"] == order
+    assert found.loc[("parzen", "mean"), "kendall_tau"] == -order
+    assert found.loc[("annealed", "certified, fitted"), ["kendall_tau", "n_own"]].tolist() == [1.0, 6]
+    assert found["n_models"].tolist() == [6] * 4 and found.loc[("lower_bound", ""), "n_own"] == 0
+    known = found["kendall_tau"].dropna()
+    assert known.tolist() == sorted(known, reverse=True) and np.isnan(found["kendall_tau"].iloc[-1])
+    assert found["low_tau"].iloc[0] == found["high_tau"].iloc[0] == 1.0, (
+        "of models in full agreement so is every resample"
+    )
+
+
+def test_an_exact_value_is_the_reference_where_there_is_one():
+    long, certified = tables()
+    exact = table([estimate(k, 100.0 - k, estimator="exact") for k in range(1, 7)], log_likelihood.COLUMNS)
+    values = ranking.ranked_values(type(long)(np.concatenate([long, exact]), columns=long.columns), certified)
+    assert set(values["reference_estimator"]) == {"exact"} and values["reference_nats"].max() == 99.0
+
+
+def test_the_interval_is_that_of_resampled_models():
+    """Of pairs in random order it covers 0 in about 95% of the cases, and it narrows with their number."""
+    rng, covered, widths = np.random.default_rng(2), 0, {6: [], 30: []}
+    for n, found in widths.items():
+        for _ in range(15):
+            group = {"mean_nats": rng.standard_normal(n), "reference_nats": rng.standard_normal(n)}
+            one = ranking._agreement(table([], ["mean_nats", "reference_nats"]).assign(**group))
+            covered += one["low_tau"] <= 0.0 <= one["high_tau"]
+            found.append(one["high_tau"] - one["low_tau"])
+    assert covered >= 26 and np.mean(widths[30]) < 0.6 * np.mean(widths[6])
+
+
+def test_few_models_and_no_certificates_have_no_ranking():
+    assert ranking.ranking(ranking.ranked_values(*tables(3))).empty
+    long, _ = tables()
+    nothing = ranking.ranked_values(long, certificate_table())
+    assert nothing.empty and ranking.ranking(nothing).columns.tolist() == ranking.COLUMNS
+
+
+def test_the_figure_has_a_line_per_estimator_over_the_models_by_their_reference():
+    values = ranking.ranked_values(*tables(order=-1.0))
+    values["model"] = values["model"].where(values["n_levels"] != 1, "vae")
+    values["n_levels"] = values["n_levels"].where(values["n_levels"] != 1)
+    with plt.rc_context():
+        use_style()
+        figure = DRAWERS["ranking"](material(ranked_values=values, ranking=ranking.ranking(values)))
+        figure.draw_without_rendering()
+    (axes,) = figure.axes
+    names = [text.get_text() for text in axes.get_xticklabels()]
+    assert names == [*(f"cdae, k = {k}" for k in (6, 5, 4, 3, 2)), "vae"]
+    by_label = {line.get_label(): line for line in axes.lines}
+    assert "lower bound: -1.00 [-1.00, -1.00]" in lines(axes) and len(lines(axes)) == 5
+    assert "annealed, fitted: 1.00 [1.00, 1.00], 6 of 6 its own" in lines(axes)
+    assert by_label["lower bound: -1.00 [-1.00, -1.00]"].get_ydata().tolist() == pytest.approx(
+        [1, 0.8, 0.6, 0.4, 0.2, 0]
+    )
+    assert by_label["parzen, mean: 1.00 [1.00, 1.00]"].get_ydata()[-1] == 1.0
