@@ -85,7 +85,7 @@ def binary_config(config):
     for name, options in models.items():
         options["datasets"] = ["gray"] if name == "gaussian" else ["binary"]
     datasets = {"binary": {"loader": "binarized_digits"}, "gray": {"loader": "digits"}}
-    config = {key: value for key, value in config.items() if key not in ("certify", "pilot")}
+    config = {key: value for key, value in config.items() if key not in ("certify", "pilot", "quality")}
     return {**config, "models": models, "datasets": datasets}
 
 
