@@ -338,7 +338,10 @@ def test_a_failure_of_the_machine_is_not_recorded_and_is_repeated(finished):
         while not (results / ".held").exists():
             assert again.poll() is None
             time.sleep(0.05)
+        time.sleep(1.0)  # from making the file to holding it
+        os.killpg(again.pid, signal.SIGSTOP)  # or it might end before the second has begun
         second = finished.run("--cores", "1", config=config)
+        os.killpg(again.pid, signal.SIGCONT)
         assert second.returncode != 0
         assert "results_dir: another run is writing to results/small-disk" in second.stdout + second.stderr
     assert again.returncode == 0
