@@ -27,7 +27,8 @@ def bound_terms(material: Material) -> Figure:
         rows = terms[(terms["model"] == model) & (terms["n_levels"] == n_levels)].set_index("term")["mean_nats"]
         _waterfall(axes, x, rows, level_colors)
     axes.axhline(0.0, color="black", linewidth=0.6)
-    axes.set_xticks(range(len(models)), [f"{model}\nk = {k:g}" for model, k in models], rotation=45, ha="right")
+    names = [f"{model}\nk = {k:g}" for model, k in models]
+    axes.set_xticks(range(len(models)), names, rotation=90, fontsize="small")  # two lines overlap where they slant
     axes.set_ylabel("nats per example")
     axes.set_title(title)
     _legend(axes, level_colors)

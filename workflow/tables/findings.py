@@ -18,7 +18,8 @@ Tables = dict[str, pd.DataFrame]  # by the names of their files
 OPEN = "Nothing in this run speaks to it."
 NOTE = (
     "What the tables of this run say of each claim. All numbers are made from the tables that the sentences name, with "
-    "± one standard error; a number without an error has none."
+    "± one standard error; a number without an error has none. A best model is the one with the largest value, so by "
+    "chance that value is a little too large."
 )
 CASCADE = "cdae"  # a kind of model
 MARKOV = "-markov"  # ends the names of models that are made of another's denoiser
