@@ -10,6 +10,7 @@ from workflow.grid.record import EvaluationRecord, EvaluationRow, Identity, Leve
 from workflow.tables import (
     bound_terms,
     certificates,
+    denoising,
     diagnostics,
     levels,
     mixing,
@@ -137,6 +138,7 @@ def material(**changes: Any) -> Material:
         "sample_quality": table([], sample_quality.COLUMNS),
         "mixing": table([], mixing.COLUMNS),
         "representation": table([], representation.COLUMNS),
+        "denoising": table([], denoising.COLUMNS),
         "ranked_values": table([], ranking.VALUES),
         "ranking": table([], ranking.COLUMNS),
         "pictures": {},

@@ -120,7 +120,7 @@ def test_outputs_exist_and_the_run_ends_with_the_table_and_where_things_lie(fini
         names = {file.name for file in (results / "figures" / dataset).iterdir()}
         expected = ("samples", "parzen_bars", "likelihood_by_levels", "chain_from_prior", "snapshots")
         expected += ("certified_by_levels", "bound_terms", "reconstructions", "parzen_by_chain_steps")
-        expected += ("schedules", "sample_quality", "mixing", "representation", "ranking")
+        expected += ("schedules", "sample_quality", "mixing", "representation", "denoising", "ranking")
         assert {f"{name}.{suffix}" for name in expected for suffix in ("svg", "png")} == names - {"provenance.json"}
     assert "| cdae, k = 3 |" in finished.output
     assert "tables: results/smoke/tables" in finished.output

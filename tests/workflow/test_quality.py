@@ -26,11 +26,12 @@ from workflow.grid import quality as quality_grid
 from workflow.grid.check import checked
 from workflow.grid.methods import kind_offers
 from workflow.grid.provenance import Provenance, stale
-from workflow.grid.quality_record import MIXING, REPRESENTATION, SAMPLES, QualityRecord, QualityRow
+from workflow.grid.quality_record import DENOISING, MIXING, REPRESENTATION, SAMPLES, QualityRecord, QualityRow
 from workflow.grid.record import FAILED, NOT_RUN, OK, Identity
-from workflow.jobs import classification, quality, training
+from workflow.jobs import classification, denoisers, quality, training
 from workflow.jobs.chains import Chains
 from workflow.jobs.labelled_examples import LabelledExamples
+from workflow.tables import denoising as denoising_table
 from workflow.tables import mixing as mixing_table
 from workflow.tables import representation as representation_table
 from workflow.tables.identity import table
@@ -273,11 +274,13 @@ def test_every_representation_has_a_row_for_all_labels_and_for_few(config, digit
     controls = QualityRecord.from_json(read_record(classified[1]))
     found = [judge(config, digits, classified, tmp_path, model) for model in ("cdae-k3", "vae", "gaussian")]
     table = representation_table.representation([controls, *found])
-    assert table["model"].tolist() == ["raw pixels"] * 2 + ["untrained network"] * 2 + ["cdae"] * 4 + ["vae"] * 4
-    assert table["variant"].tolist() == [""] * 4 + (["", ""] + ["before training"] * 2) * 2
-    assert table["n_labels"].tolist() == [1_097, 20] * 6 and table["n_draws"].tolist() == [1, 2] * 6
-    assert table["n_features"].tolist() == [64] * 2 + [16] * 6 + [2] * 4
-    assert table["probe_error"].iloc[4] != table["probe_error"].iloc[6]
+    names = ["raw pixels", "principal components", "untrained network", "cdae", "cdae", "vae", "vae"]
+    assert table["model"].tolist() == [name for name in names for _ in range(2)]
+    assert table["variant"].tolist() == [""] * 6 + (["", ""] + ["before training"] * 2) * 2
+    assert table["n_labels"].tolist() == [1_097, 20] * 7 and table["n_draws"].tolist() == [1, 2] * 7
+    n_components = int(table["n_features"].iloc[2])
+    assert table["n_features"].tolist() == [64] * 2 + [n_components] * 2 + [16] * 6 + [2] * 4 and 20 < n_components < 40
+    assert table["probe_error"].iloc[6] != table["probe_error"].iloc[8]
     assert (table["probe_error_draw_std"].isna() == (table["n_draws"] == 1)).all()
     raw = table[table["model"] == "raw pixels"].set_index("n_labels")
     assert raw.loc[1_097, "probe_error"] < 0.12 and raw.loc[1_097, "neighbour_error"] < 0.05
@@ -291,6 +294,36 @@ def test_more_labels_than_a_class_has_fail_their_row_alone(config, digits, class
     found = of(REPRESENTATION, judge(config, digits, classified, tmp_path))
     assert [row.status for row in found] == [OK, FAILED, OK] * 2
     assert found[1].reason.startswith("n_labels: got 5000 for 10 classes, expected 10 to ")
+
+
+def test_every_denoiser_has_a_row_per_level_beside_two_controls(config, digits, classified, tmp_path):
+    controls = QualityRecord.from_json(read_record(classified[1]))
+    found = [judge(config, digits, classified, tmp_path, model) for model in ("cdae-k3", "dae-walkback", "vae")]
+    table = denoising_table.denoising([controls, *found])
+    names = ["best linear", "best of the training set", "cdae", "dae-walkback"]
+    assert table["model"].tolist() == [name for name in names for _ in range(3)]
+    np.testing.assert_allclose(table["relative_std"], [0.1, 1.0, 10.0] * 4)
+    assert (table["n_examples"] == 20).all() and (table["relative_mse_standard_error"] > 0.0).all()
+    errors = {name: share.reset_index() for name, share in table.groupby("model")}
+    best = errors["best of the training set"]["relative_mse_train"]
+    for other in errors.values():
+        margin = 3.0 * other["relative_mse_train_standard_error"]
+        assert (best <= other["relative_mse_train"] + margin).all()
+    linear = errors["best linear"]["relative_mse"]
+    assert linear.is_monotonic_increasing and 0.3 < linear.iloc[-1] < 1.1
+
+
+def test_errors_that_are_not_finite_fail_their_level_alone(config, digits, classified, tmp_path, monkeypatch):
+    monkeypatch.setattr(denoisers, "denoiser_of", lambda _, levels: (levels, lambda x, c: x / (c < 0.2)))
+    found = of(DENOISING, judge(config, digits, classified, tmp_path))
+    assert [row.status for row in found] == [OK, FAILED, FAILED]
+    assert [row.reason for row in found] == ["", *(f"errors at level {c} not finite" for c in ("1", "10"))]
+
+
+def test_the_ends_of_the_levels_increase(config):
+    config["quality"]["denoising"]["last_std"] = 0.05
+    with pytest.raises(ValueError, match=r"^quality.denoising.last_std: got 0.05, expected more than first_std = 0.1"):
+        checked(config)
 
 
 def test_the_tables_lags_are_the_librarys():
@@ -319,7 +352,7 @@ def test_samples_that_are_not_finite_fail_their_row_alone(config, digits, classi
 
     monkeypatch.setattr(CDAE, "sample_sets", broken)
     found = judge(config, digits, classified, tmp_path)
-    assert [row.status for row in found.rows] == [FAILED, OK] * 2 + [OK] * 4
+    assert [row.status for row in found.rows] == [FAILED, OK] * 2 + [OK] * 7
     assert [row.reason for row in found.rows[:4:2]] == ["50 of 50 samples not finite", "24 of 24 samples not finite"]
     assert sample_quality([found])["precision"].isna().tolist() == [True, False]
 
@@ -398,6 +431,26 @@ def test_mixing_has_a_line_and_a_dot_per_chain_and_means_are_left_out():
     assert [axes.get_xlabel() for axes in (first, *others)] == ["effective share", "transitions\nper 1,000", "spurious"]
     assert left.containers[1][0].get_color() == left.containers[2][0].get_color() != left.containers[0][0].get_color()
     assert figure.get_suptitle() == "mnist: 10 chains of 500 steps"
+
+
+def test_denoising_has_a_line_per_denoiser_of_its_first_seed_and_controls_without_marks():
+    def row(model, c, error, **changes):
+        measures = {f"{name}{end}": value for name in denoising_table.MEASURES
+                    for end, value in (("", error), ("_standard_error", 0.01))}  # fmt: skip
+        return CELL | {"model": model, "relative_std": c, "status": "ok"} | measures | changes
+
+    rows = [row("best linear", c, 0.1 * c, seed=None, n_levels=None) for c in (1.0, 2.0)]
+    rows += [row("cdae", c, 0.2 * c, seed=seed) for seed in (0, 1) for c in (1.0, 2.0)]
+    rows += [row("broken", 1.0, None, status="failed")]
+    with plt.rc_context():
+        use_style()
+        figure = DRAWERS["denoising"](material(denoising=table(rows, denoising_table.COLUMNS)))
+        figure.draw_without_rendering()
+    assert [axes.get_title() for axes in figure.axes] == ["test examples", "training examples"]
+    control, model = figure.axes[0].lines[0], figure.axes[0].containers[0]
+    assert control.get_label() == "best linear" and control.get_ydata().tolist() == [0.1, 0.2]
+    assert model.get_label() == "cdae, k = 4" and model[0].get_ydata().tolist() == [0.2, 0.4]
+    assert len(figure.axes[0].containers) == 1 and figure.axes[0].get_yscale() == "log"
 
 
 def test_representation_has_a_panel_per_number_of_labels_and_a_row_per_representation():

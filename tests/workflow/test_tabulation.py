@@ -50,8 +50,10 @@ def test_figures_are_those_that_a_grid_has_something_to_show_for(config):
     assert shown("vae", with_stage="certify")[2:] == ["certified_by_levels", "ranking"]
     assert shown("gaussian", with_stage="certify") == shown("gaussian") == shown("gaussian", with_stage="quality")
     assert shown("dae-walkback")[2:] == ["parzen_by_chain_steps"]
-    assert shown("dae-walkback", with_stage="quality")[3:] == ["sample_quality", "mixing", "representation"]
-    del config["quality"]["mixing"], config["quality"]["representation"]
+    parts = ["mixing", "representation", "denoising"]
+    assert shown("dae-walkback", with_stage="quality")[3:] == ["sample_quality", *parts]
+    for part in parts:
+        del config["quality"][part]
     assert shown("dae-walkback", with_stage="quality")[3:] == ["sample_quality"]
     config["models"]["vae"]["training"] = {**config["models"]["vae"]["training"], "snapshots": [5]}
     assert shown("vae")[2:] == ["snapshots"]

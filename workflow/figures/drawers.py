@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from workflow.figures.bound_terms import bound_terms
 from workflow.figures.certified_by_levels import certified_by_levels
 from workflow.figures.chain_from_prior import chain_from_prior
+from workflow.figures.denoising import denoising
 from workflow.figures.likelihood_by_levels import likelihood_by_levels
 from workflow.figures.material import Material
 from workflow.figures.mixing import mixing
@@ -34,5 +35,6 @@ DRAWERS: dict[str, Callable[[Material], Figure]] = {
     "sample_quality": sample_quality,
     "mixing": mixing,
     "representation": representation,
+    "denoising": denoising,
     "ranking": ranking,
 }

@@ -22,6 +22,7 @@ TABLES = (
     "sample_quality",
     "mixing",
     "representation",
+    "denoising",
     "ranked_values",
     "ranking",
 )
@@ -48,6 +49,7 @@ class Material:
     sample_quality: pd.DataFrame
     mixing: pd.DataFrame
     representation: pd.DataFrame
+    denoising: pd.DataFrame
     ranked_values: pd.DataFrame
     ranking: pd.DataFrame
     pictures: dict[str, dict[str, np.ndarray]]

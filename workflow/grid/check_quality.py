@@ -1,6 +1,7 @@
 """The check of a configuration's section `quality`: it judges something, and every name in it means something."""
 
 from workflow.grid.cells import Cell, Options, cells
+from workflow.grid.check_schedule import check_ends
 from workflow.grid.methods import kind_offers
 from workflow.grid.quality import datasets, may_have_labels
 from workflow.grid.refusal import check_known
@@ -22,6 +23,8 @@ def check_quality(config: Options) -> None:
             )
     if "snapshots" in settings["classifier"]["training"]:
         raise ValueError("quality.classifier.training.snapshots: got it, expected none of a classifier; remove it")
+    if "denoising" in settings:
+        check_ends("quality.denoising", settings["denoising"], "")
     named = datasets(config)
     if not named:
         raise ValueError(

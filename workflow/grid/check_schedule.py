@@ -26,19 +26,20 @@ def check_schedule(where: str, options: Options, pilot: Options | None) -> None:
         return
     check_known(f"{where}.schedule", schedule, {*BETWEEN_ENDS, *(PILOTED if options["kind"] == "cdae" else ())})
     if piloted(options) is None:
-        _check_ends(where, options, f" with schedule: {schedule}")
+        check_ends(where, options, f" with schedule: {schedule}")
     else:
         _check_piloted(where, options, pilot)
 
 
 def check_pilot(pilot: Options) -> None:
     """Raise ValueError, naming the key, unless the settings of a pilot make sense."""
-    _check_ends("pilot", pilot, "")
+    check_ends("pilot", pilot, "")
     if "snapshots" in pilot["training"]:
         raise ValueError("pilot.training.snapshots: got it, expected none of a pilot; remove it")
 
 
-def _check_ends(where: str, options: Options, of: str) -> None:
+def check_ends(where: str, options: Options, of: str) -> None:
+    """Raise ValueError, naming the key, unless there are two ends and the first is below the last."""
     for key in ENDS:
         if key not in options:
             raise ValueError(f"{where}: missing key {key!r}{of}; add it, a configuration is complete in itself")

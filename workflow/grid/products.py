@@ -24,19 +24,19 @@ TABLES = (
     "sample_quality.csv",
     "mixing.csv",
     "representation.csv",
+    "denoising.csv",
     "ranked_values.csv",
     "ranking.csv",
     "findings.md",
 )
-ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY, WITH_MIXING, WITH_REPRESENTATIONS = (
+ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY = (
     "always",
     "with snapshots",
     "with certificates",
     "with a pilot",
     "with quality",
-    "with mixing",
-    "with representations",
 )
+WITH_MIXING, WITH_REPRESENTATIONS, WITH_DENOISING = "with mixing", "with representations", "with denoising"
 FIGURES = {  # a figure is drawn always, with a stage, or if a model has the methods of a Protocol of `cdae.interfaces`
     "samples": ALWAYS,
     "parzen_bars": ALWAYS,
@@ -51,6 +51,7 @@ FIGURES = {  # a figure is drawn always, with a stage, or if a model has the met
     "sample_quality": WITH_QUALITY,
     "mixing": WITH_MIXING,
     "representation": WITH_REPRESENTATIONS,
+    "denoising": WITH_DENOISING,
     "ranking": WITH_CERTIFICATES,
 }
 COMMITTED_FIGURES = (  # in results/reference
@@ -62,6 +63,7 @@ COMMITTED_FIGURES = (  # in results/reference
     "sample_quality",
     "mixing",
     "representation",
+    "denoising",
     "ranking",
 )
 
@@ -77,6 +79,7 @@ def figures(config: Options) -> list[str]:
         WITH_QUALITY: bool(classified(config)),
         WITH_MIXING: bool(classified(config)) and "mixing" in config["quality"],
         WITH_REPRESENTATIONS: bool(classified(config)) and "representation" in config["quality"],
+        WITH_DENOISING: bool(classified(config)) and "denoising" in config["quality"],
     }
     kinds = {cell.kind for cell in all_cells}
     return [

@@ -8,8 +8,9 @@ from typing import Any, Self
 
 from workflow.grid.record import OK, Identity
 
-# What a row is of: samples beside real examples, chains of states and how they mix, or what a model makes of examples.
-SAMPLES, MIXING, REPRESENTATION = "samples", "mixing", "representation"
+# What a row is of: samples beside real examples, chains of states and how they mix, what a model makes of examples, or
+# how well it denoises them at one level.
+SAMPLES, MIXING, REPRESENTATION, DENOISING = "samples", "mixing", "representation", "denoising"
 BEFORE_TRAINING = "before training"  # the variant of a representation that a model has untrained
 
 

@@ -14,6 +14,7 @@ from cdae.quality.blurred import blurred
 from cdae.quality.judge import Judge
 from workflow.grid.quality_record import SAMPLES, QualityRecord, QualityRow
 from workflow.grid.record import FAILED, NOT_RUN, OK, Identity
+from workflow.jobs.denoisers import Denoisers
 from workflow.jobs.labelled_examples import LabelledExamples
 from workflow.jobs.process import is_out_of_memory, reason, use_one_thread_deterministically
 from workflow.jobs.representations import Representations
@@ -47,9 +48,12 @@ def run(config: dict[str, Any], hashes: dict[str, str], data: Path, weights: Pat
 
 
 def controls(examples: LabelledExamples, judge: Judge) -> list[QualityRow]:
-    """Sets of examples in place of samples and, where it is asked for, representations that no model makes."""
+    """Sets of examples in place of samples and, where it is asked for, representations and denoisers of no model."""
     rows = [row(judge, values, variant=name) for name, values in _sets(examples)]
-    return [*rows, *Representations(examples).controls()] if "representation" in examples.settings else rows
+    for name, measured in {"representation": Representations, "denoising": Denoisers}.items():
+        if name in examples.settings:
+            rows += measured(examples).controls()
+    return rows
 
 
 def _sets(examples: LabelledExamples) -> Iterator[tuple[str, Tensor]]:

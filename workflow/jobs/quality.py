@@ -15,6 +15,7 @@ from workflow.grid.record import FAILED, NOT_RUN, OK
 from workflow.jobs import classification
 from workflow.jobs.cell import CellJob
 from workflow.jobs.chains import Chains
+from workflow.jobs.denoisers import Denoisers
 from workflow.jobs.labelled_examples import LabelledExamples
 from workflow.jobs.process import (
     is_failure_of_the_machine,
@@ -98,6 +99,8 @@ class Quality:
             known = Representations(examples)
             untrained = self.cell.build(examples.data.training).to(self.cell.device)
             self.rows += [*known.rows(model), *known.rows(untrained, BEFORE_TRAINING)]
+        if "denoising" in self.cell.config["quality"]:
+            self.rows += Denoisers(examples).rows(model)
 
     def judge_samples(self, model: torch.nn.Module, judge: Judge) -> None:
         """A row for every variant; a variant that gives more samples than are asked for is cut."""

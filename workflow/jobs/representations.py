@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from cdae.quality.principal import principal_components
 from cdae.quality.probe import balanced, neighbour_errors, probe_errors
 from cdae.quality.representation import representation
 from cdae.statistics import mean_and_error
@@ -32,9 +33,10 @@ class Representations:
         return self.of(lambda x: representation(model, x), variant)
 
     def controls(self) -> Iterator[QualityRow]:
-        """The examples themselves, and the hidden layer of a network that was not trained."""
+        """The examples themselves, their principal components, and the hidden layer of an untrained network."""
         untrained = self.examples.untrained().to(self.examples.device)
         yield from self.of(lambda x: x, "raw pixels")
+        yield from self.of(principal_components(self.seen), "principal components")
         yield from self.of(untrained.features, "untrained network")
 
     def of(self, features: Callable[[Tensor], Tensor | None], variant: str) -> list[QualityRow]:

@@ -13,6 +13,7 @@ from workflow.tables import certificates_page, findings, paired_differences, pub
 from workflow.tables.bound_terms import bound_terms
 from workflow.tables.cells import read_certified, read_evaluated, read_quality, read_snapshots
 from workflow.tables.certificates import certificates, own_bounds, without_simulate
+from workflow.tables.denoising import denoising
 from workflow.tables.diagnostics import diagnostics
 from workflow.tables.gradient_variance import gradient_variances
 from workflow.tables.identity import write_csv
@@ -87,6 +88,7 @@ def make(
         "sample_quality.csv": sample_quality(judged),
         "mixing.csv": mixing(judged),
         "representation.csv": representation(judged),
+        "denoising.csv": denoising(judged),
         "ranked_values.csv": ranked,
         "ranking.csv": ranking(ranked),
     }
