@@ -43,6 +43,13 @@ def test_certified_are_cascades_and_vaes_of_the_seeds_named(config):
     assert names == {("cdae", 0), ("vae", 0)}
     config["certify"]["datasets"] = ["digits"]
     assert {cell.dataset for cell in grid.cells(config) if grid.certified(config, cell)} == {"digits"}
+    whole = {cell.model: grid.certification_config(config, cell) for cell in grid.cells(config)}
+    config["certify"]["models"] = ["cdae-k3"]
+    (chosen,) = (cell for cell in grid.cells(config) if grid.certified(config, cell))
+    assert (
+        chosen.model == "cdae-k3"
+        and grid.certification_config(config, chosen)["certify"] == whole["cdae-k3"]["certify"]
+    )
     del config["certify"]
     assert not any(grid.certified(config, cell) for cell in grid.cells(config))
 

@@ -125,6 +125,7 @@ def test_shipped_configurations_are_valid_and_own_their_results_folder():
         ("models.cdae.n_levels", [10**9], ["models.cdae.n_levels.0", "at most 1000"]),
         ("models.cdae.n_levels", [1, 1], ["models.cdae.n_levels", "every entry once"]),
         ("models.cdae.training.snapshots", [20], ["training.snapshots", "got 20", "less than n_updates = 20"]),
+        ("certify.models", ["gaussian"], ["certify.models", "'gaussian'"]),
         ("certify.seeds", [3], ["certify.seeds", "got 3", "0"]),
         ("certify.overrides", {"gaussian": {}}, ["certify.overrides", "'gaussian'"]),
         ("models.cdae-k3", {"kind": "control-training-samples"}, ["models.cdae-k3", "cdae with n_levels 3", "rename"]),

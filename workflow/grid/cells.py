@@ -13,6 +13,7 @@ from workflow.grid.methods import kind_offers
 from workflow.grid.own_estimators import is_own, own_estimators
 
 Options = dict[str, Any]
+CHOICES = ("seeds", "datasets", "models", "overrides")  # keys of `certify` that say what is certified, and not how
 
 
 @dataclass(frozen=True)
@@ -116,16 +117,17 @@ def lacks_simulate(config: Options, cell: Cell) -> bool:
 
 
 def _is_asked_for(config: Options, cell: Cell) -> bool:
-    """Whether the configuration asks for the certificate of this replicate on this data set."""
+    """Whether the configuration asks for the certificate of this replicate of this model on this data set."""
     settings = config.get("certify")
     if settings is None or cell.seed not in settings["seeds"]:
         return False
-    return cell.dataset in settings.get("datasets", config["datasets"])
+    named = cell.model in settings.get("models", [cell.model])
+    return named and cell.dataset in settings.get("datasets", config["datasets"])
 
 
 def certification_config(config: Options, cell: Cell) -> Options:
     """Everything that the certification of a cell depends on; a model's own sizes replace those for all."""
-    settings = {key: value for key, value in config["certify"].items() if key not in ("seeds", "datasets", "overrides")}
+    settings = {key: value for key, value in config["certify"].items() if key not in CHOICES}
     own = config["certify"].get("overrides", {}).get(cell.model, {})
     settings |= {name: own.get(name, settings[name]) for name in ("n_points", "n_simulated")}
     n_distributions = own.get("n_distributions", settings["annealing"]["n_distributions"])

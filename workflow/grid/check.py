@@ -12,8 +12,9 @@ from typing import Any
 from baselines.registry import MODELS
 from cdae.datasets.registry import LOADERS, check_available
 from cdae.import_path import is_import_path
-from workflow.grid.cells import Options, cells, certified, lacks_simulate
+from workflow.grid.cells import Options, cells
 from workflow.grid.check_binary import check_binary_images, check_flips
+from workflow.grid.check_certify import check_certify
 from workflow.grid.check_own import check_own_loader, check_own_model
 from workflow.grid.check_own_estimators import check_own_estimators, own_settings, without_own_estimators
 from workflow.grid.check_quality import check_quality
@@ -75,7 +76,7 @@ def checked(config: Options) -> Options:
     check_own_estimators(config)
     _check_names(config)
     if "certify" in config:
-        _check_certify(config)
+        check_certify(config)
     if "quality" in config:
         check_quality(config)
     _check_results_dir(config["results_dir"])
@@ -226,29 +227,6 @@ def _check_names(config: Options) -> None:
             raise ValueError(
                 f"models.{name}: this name is that of a row of another model's Markov bound; choose another"
             )
-
-
-def _check_certify(config: Options) -> None:
-    """Settings that name nothing would be claims about nothing."""
-    settings = config["certify"]
-    for name in settings.get("datasets", []):
-        check_known("certify.datasets", name, config["datasets"])
-    everywhere = _with_all_seeds(config)
-    able = [cell for cell in cells(config) if certified(everywhere, cell) or lacks_simulate(everywhere, cell)]
-    if not able:
-        raise ValueError(
-            "certify: none of the models can simulate data together with their latents; remove it, or add a cdae or vae"
-        )
-    for seed in settings["seeds"]:
-        if seed not in {cell.seed for cell in able}:
-            known = ", ".join(map(str, sorted({cell.seed for cell in able})))
-            raise ValueError(f"certify.seeds: got {seed}, expected replicates of a certified model: {known}")
-    for name in settings.get("overrides", {}):
-        check_known("certify.overrides", name, {cell.model for cell in able})
-
-
-def _with_all_seeds(config: Options) -> Options:
-    return {**config, "certify": {**config["certify"], "seeds": [cell.seed for cell in cells(config)]}}
 
 
 def _check_results_dir(name: str) -> None:
