@@ -18,7 +18,11 @@ include: "workflow/rules/evaluate_snapshots.smk"
 include: "workflow/rules/quality.smk"
 include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/plot.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/verdict.smk"
+
+
+report: "workflow/report/start.rst"
 
 
 rule all:
@@ -28,6 +32,7 @@ rule all:
         [RECORDS.snapshots(cell) for cell in with_snapshots()],
         tables(),
         figures(),
+        RECORDS.report(),
         f"{RESULTS}/verdict.txt",
 
 

@@ -44,13 +44,13 @@ def test_the_reference_is_every_table_and_the_committed_figures(folders):
     reference, tables, _ = folders
     for name in TABLES:
         assert (reference / name).read_bytes() == (tables / name).read_bytes()
-    for name in ("samples", "parzen_bars"):
+    for name in ("samples", "parzen"):
         figure = tables.parent / "figures" / "digits" / f"{name}.svg"
         figure.parent.mkdir(parents=True, exist_ok=True)
         figure.write_text(name)
     comparison.update(reference, tables)
-    assert [path.name for path in (reference / "figures").rglob("*.svg")] == ["parzen_bars.svg"]
-    assert (reference / "figures" / "digits" / "parzen_bars.svg").read_text() == "parzen_bars"
+    assert [path.name for path in (reference / "figures").rglob("*.svg")] == ["parzen.svg"]
+    assert (reference / "figures" / "digits" / "parzen.svg").read_text() == "parzen"
 
 
 def test_an_equal_run_passes(folders, capsys):

@@ -119,7 +119,7 @@ def test_tables_figures_and_a_verdict_are_made_of_whatever_has_failed(run, tmp_p
         assert set(long.loc[long["status"] == FAILED, "reason"]) == {REASON}
 
     material = load(DATASET, tmp_path / "tables", run.data, paths["pictures"])
-    for name in products.figures(run.config):
+    for name in products.figures_of(run.config, DATASET):
         if stage != "certificates" or name not in OF_PICTURES:
             figure = DRAWERS[name](material)
             figure.draw_without_rendering()

@@ -17,10 +17,22 @@ from tests.workflow.records import (
     summary_row,
     summary_table,
 )
+from workflow.figures.chain_from_prior import aligned
 from workflow.figures.drawers import DRAWERS
 from workflow.figures.material import TABLES, load
 from workflow.figures.panels import point_limits, tile
-from workflow.figures.style import COLORS, GREY, color, no_values, save, use_style
+from workflow.figures.samples import _filled, _fitting, _row_height
+from workflow.figures.style import (
+    COLORS,
+    COLUMN_WIDTH,
+    GREY,
+    PAGE_HEIGHT,
+    PAGE_WIDTH,
+    color,
+    no_values,
+    save,
+    use_style,
+)
 from workflow.tables import bound_terms, diagnostics, levels, predicted_bounds
 from workflow.tables.estimators import Mark
 from workflow.tables.identity import table, write_csv
@@ -164,7 +176,7 @@ def test_bound_terms_fall_from_the_reconstruction_to_the_bound():
     assert axes.get_ylim()[0] <= 0.0 and axes.get_ylim()[1] >= 100.0 and axes.get_title().startswith("mnist")
 
 
-# parzen_bars and parzen_by_chain_steps
+# parzen and parzen_by_chain_steps
 
 
 def parzen(model="cdae", last_step="sample", **changes):
@@ -188,19 +200,24 @@ def control(**changes):
     return parzen("training-samples", "sample", kind="control", n_levels=None, variant="training examples") | changes
 
 
-def test_parzen_bars_has_a_bar_per_set_of_samples_and_controls_in_grey():
-    rows = [parzen(last_step="mean"), parzen(), *chain_rows(), control(mean_nats=300.0)]
+def test_parzen_has_a_row_per_model_controls_above_and_the_highest_first_in_each_group():
+    rows = [parzen(n_levels=2, last_step="mean", mean_nats=90.0), parzen(n_levels=2, mean_nats=80.0)]
+    rows += [parzen(last_step="mean", mean_nats=95.0), parzen(mean_nats=70.0), *chain_rows(), control(mean_nats=1.0)]
     rows += [failed_summary_row(model="broken", estimator="parzen"), summary_row()]
-    (axes,) = draw("parzen_bars", summary=summary_table(*rows)).axes
+    figure = draw("parzen", summary=summary_table(*rows))
+    (axes,) = figure.axes
     names = [t.get_text() for t in axes.get_yticklabels()]
-    assert names == [
-        "training-samples", "dae, sampling from noise, 10 steps", "dae, mean-only from noise, 10 steps",
-        "cdae, k = 4, sample", "cdae, k = 4, mean",
-    ]  # fmt: skip
-    assert len(axes.patches) == len(names) and axes.patches[0].get_width() == 300.0
-    colors = [patch.get_facecolor()[:3] for patch in axes.patches]
-    assert colors[0] == (0.6,) * 3 and colors[3] == COLORS[1] and colors[4] == COLORS[0]
-    assert axes.get_xlabel() == "Parzen (nats per example)" and axes.get_ylim() == (-0.6, 4.6)
+    assert names == ["training-samples", "cdae, k = 4", "cdae, k = 2", "dae, 10 steps"]
+    means, draws, controls = (container[0] for container in axes.containers)
+    assert dict(zip(means.get_ydata(), means.get_xdata(), strict=True)) == {2: 90.0, 1: 95.0, 3: 10.0}
+    assert dict(zip(draws.get_ydata(), draws.get_xdata(), strict=True)) == {2: 80.0, 1: 70.0, 3: 10.0}
+    assert controls.get_ydata().tolist() == [0] and controls.get_xdata().tolist() == [1.0]
+    low, high = axes.containers[0][2][0].get_segments()[0][:, 0]
+    assert (high - low) / 2.0 == pytest.approx(2.0 * 1.5)
+    between = [line.get_ydata()[0] for line in axes.lines if line.get_linewidth() == 0.6]
+    assert between == [0.5, 2.5] and axes.get_ylim() == (3.5, -0.5)
+    assert axes.get_xlabel() == "Parzen (nats per example)"
+    assert means.get_markerfacecolor() == COLORS[0] and draws.get_markerfacecolor() == "white"
 
 
 def test_parzen_by_chain_steps_has_a_column_per_chain_and_the_controls_as_lines():
@@ -350,32 +367,60 @@ def shown(figure):
     return [axes for axes in figure.axes if axes.images or axes.collections or axes.patches]
 
 
-def test_samples_has_a_panel_per_model_and_variant_beside_the_data():
-    figure = draw("samples", pictures=PICTURES)
+def test_samples_has_both_last_steps_of_a_model_side_by_side_and_single_panels_last():
+    single = {"gaussian": {"samples/x": np.ones((8, 4))}}
+    figure = draw("samples", pictures=single | PICTURES)
     assert [axes.get_title() for axes in shown(figure)] == [
-        "test data", "cdae-k1\nlast step mean", "cdae-k1\nlast step sample", "cdae-k3\nlast step mean",
-        "cdae-k3\nlast step sample", "gaussian\nx",
+        "test data", "cdae-k1\nmean", "cdae-k1\nsample", "cdae-k3\nmean", "cdae-k3\nsample", "gaussian\nx",
     ]  # fmt: skip
 
 
-def test_samples_shows_of_a_chain_its_longest_run_from_noise():
+def test_samples_shows_of_a_chain_its_longest_run_from_noise_and_its_mean_first():
     rows = chain_rows()
-    pictures = {"dae": {f"samples/{row['variant']}": np.ones((8, 4)) for row in rows}}
+    pictures = {"dae": {f"samples/{row['variant']}": np.ones((8, 4)) for row in reversed(rows)}}
     figure = draw("samples", pictures=pictures, summary=summary_table(*rows))
-    titles = [axes.get_title().replace("\n", " ") for axes in shown(figure)]
-    assert titles == ["test data", "dae mean-only from noise, 10 steps", "dae sampling from noise, 10 steps"]
+    assert [axes.get_title() for axes in shown(figure)] == ["test data", "dae\nmean, 10 steps", "dae\nsample, 10 steps"]
 
 
-def test_chain_from_prior_has_a_panel_per_state_and_every_cascade_ends_together(monkeypatch):
-    monkeypatch.setattr("workflow.figures.chain_from_prior.N_CHAINS", 2)
+def test_samples_leaves_out_a_control_whose_samples_are_data():
+    pictures = PICTURES | {"training-samples": {"samples/training examples": np.ones((8, 4))}}
+    assert len(shown(draw("samples", pictures=pictures))) == 6
+
+
+@pytest.mark.parametrize(("n_models", "n_columns"), [(3, 6), (15, 6), (20, 8), (60, 12)])
+def test_samples_of_many_models_fit_a_page_and_no_model_is_broken_over_two_rows(n_models, n_columns):
+    panels = [("a", np.ones(1)), ("b", np.ones(1))]
+    rows = _fitting([[("test data", np.ones(1))], *[panels] * n_models])
+    assert sum(map(len, rows)) == 1 + 2 * n_models and max(map(len, rows)) <= n_columns
+    assert [len(row) % 2 for row in rows] == [1, *[0] * (len(rows) - 1)]
+    assert n_models == 60 or len(rows) * _row_height(n_columns) <= PAGE_HEIGHT
+    assert n_models < 20 or len(_filled([[panels[0]], *[panels] * n_models], 6)) * _row_height(6) > PAGE_HEIGHT
+
+
+def test_chain_from_prior_begins_and_ends_in_the_same_columns_for_every_cascade():
     figure = draw("chain_from_prior", pictures=PICTURES)
-    assert len(shown(figure)) == 2 * (2 + 4)
-    assert [axes.get_title() for axes in shown(figure) if axes.get_title()] == [
+    assert len(shown(figure)) == 2 + 4
+    assert [axes.get_title() for axes in shown(figure)] == [
         "$x_{1}$", "$r(x_1)$", "$x_{3}$", "$x_{2}$", "$x_{1}$", "$r(x_1)$"
     ]  # fmt: skip
     assert {text.get_text() for axes in figure.axes for text in axes.texts} == {"cdae-k1", "cdae-k3"}
-    ends = [axes.get_position().x0 for axes in figure.axes if axes.get_title() == "$r(x_1)$"]
-    assert ends == [max(axes.get_position().x0 for axes in shown(figure))] * 2
+    columns = [axes.get_subplotspec().colspan.start for axes in shown(figure)]
+    assert columns == [0, 3, 0, 1, 2, 3]
+
+
+def test_states_of_chains_are_aligned_at_even_distances_and_of_long_ones_some_are_left_out():
+    assert aligned(2, 7) == ([0, 6], [0, 1])
+    assert aligned(7, 7) == ([*range(7)], [*range(7)])
+    columns, states = aligned(17, 7)
+    assert columns == [*range(7)] and states == [0, 3, 5, 8, 11, 13, 16]
+    assert max(draw("chain_from_prior", pictures={"a": cascade_pictures(16)}).get_size_inches()) == PAGE_WIDTH
+
+
+def test_pictures_are_no_taller_than_a_page_and_as_wide_as_a_column_or_a_page():
+    many = {f"cdae-k{k}-{i}": cascade_pictures(k) for k in (1, 2, 4, 8) for i in range(4)}
+    for name in ("chain_from_prior", "reconstructions", "samples"):
+        width, height = DRAWERS[name](material(pictures=many)).get_size_inches()
+        assert width in (COLUMN_WIDTH, PAGE_WIDTH) and height <= PAGE_HEIGHT, name
 
 
 def test_reconstructions_are_of_the_deepest_cascade():

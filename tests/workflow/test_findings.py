@@ -1,9 +1,10 @@
-"""The page of findings: every number is one of a table, and a claim without rows is open."""
+"""The page of findings: every number is one of a table that it names, and a claim without rows is open."""
 
 import re
 
 import pytest
 
+from tests.workflow.conftest import ROOT
 from tests.workflow.records import (
     CELL,
     certificate,
@@ -13,11 +14,14 @@ from tests.workflow.records import (
     quality_row,
     quality_table,
 )
+from workflow.grid.products import FIGURES
 from workflow.tables import bound_terms, findings, log_likelihood, ranking, representation
-from workflow.tables.identity import table
+from workflow.tables.identity import read_csv, table
 
 VAE = {"model": "vae", "kind": "vae", "n_levels": None}
 PROBE = {"probe_error_standard_error": 0.011, "variant": "", "status": "ok"}
+NUMBER = r"-?\d+(?:\.\d+)?"
+CITED = re.compile(rf"({NUMBER})(?: ± ({NUMBER})| \[({NUMBER}), ({NUMBER})\])? \[(\w+) (\d+(?:, \d+)*)\]")
 
 
 def tables():
@@ -30,15 +34,17 @@ def tables():
         )
         for k in (2, 4)
     ]
-    rows = [CELL | {"n_levels": k, "term": "prior_kl", "mean_nats": 10.0 + k, "model": m}
-            for k in (2, 4) for m in ("cdae", "cdae-markov")]  # fmt: skip
+    others = [certificate(**VAE, test_nats=90.5), certificate(model="diffusion", kind="diffusion", test_nats=80.25)]
+    rows = [CELL | {"n_levels": k, "term": "prior_kl", "mean_nats": 10.0 + k + s, "model": m, "seed": s}
+            for k in (2, 4) for m in ("cdae", "cdae-markov") for s in (0, 1)]  # fmt: skip
     taus = {"dataset": "mnist", "estimator": "lower_bound", "variant": "", "n_models": 9, "n_own": 0}
     probes = [CELL | PROBE | {"n_labels": 100, "probe_error": 0.0832},
-              CELL | PROBE | {"n_labels": 100, "probe_error": 0.0961, "variant": "before training"},
+              CELL | PROBE | {"n_labels": 100, "probe_error": 0.1961, "variant": "before training"},
+              CELL | PROBE | {"n_labels": 100, "probe_error": 0.0911, "model": "dae", "kind": "dae", "n_levels": None},
               CELL | PROBE | {"n_labels": 900, "probe_error": 0.5}]  # fmt: skip
     return {
         "log_likelihood.csv": table([CELL], log_likelihood.COLUMNS),
-        "certificates.csv": certificate_table(*cascades, certificate(**VAE, test_nats=90.5)),
+        "certificates.csv": certificate_table(*cascades, *others),
         "bound_terms.csv": table(rows, bound_terms.COLUMNS),
         "sample_quality.csv": quality_table(
             quality_row(copies=0.234), quality_row(model="real examples", kind="control", n_levels=None, copies=0.456)
@@ -53,46 +59,104 @@ def tables():
 
 
 def sections(page):
-    """The text of every claim by its title."""
-    return dict(re.findall(r"## (.*)\n\n((?:.+\n)*)", page))
+    """The text of every claim by its title, without its number."""
+    parts = re.split(r"^## \d\. (.*)\n\n", page, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def test_every_claim_has_its_sentence_with_numbers_of_the_tables():
+def reference(name):
+    """The committed tables of a run."""
+    names = ["log_likelihood.csv", *(name for name in tables() if name != "log_likelihood.csv")]
+    return {file: read_csv(ROOT / "results/reference" / name / file) for file in names}
+
+
+PAGES = {"made by hand": tables, "default": lambda: reference("default"), "paper": lambda: reference("paper")}
+
+
+def test_every_claim_has_its_answer_with_numbers_of_the_tables():
     found = sections(findings.page(tables()))
-    assert list(found) == list(findings.CLAIMS)
+    assert list(found) == [claim.title for claim in findings.CLAIMS] and len(found) == 5
     inference, prior, chains, measured, probes = found.values()
-    assert "`cdae, k = 4`, has at least 104.00 ± 2.00 nats" in inference and "`vae`, at least 90.50 ± 2.00" in inference
-    assert "12.00 nats for `cdae, k = 2`, 14.00 nats for `cdae, k = 4` (`bound" in prior and "markov" not in prior
-    assert "0.234 ± 0.010 for `cdae, k = 4`, and 0.456 ± 0.010 for real examples" in prior
-    assert "worth 0.007 ± 0.010 independent samples in `dae`" in chains and "31.2 ± 4.5 times" in chains
-    assert "reach 5.65 ± 0.49 classes in 700" in chains and "worth 0.975 ± 0.010 in `cdae, k = 4`" in chains
-    assert "of 2 cascades" in measured and "by 40.00 ± 0.50 nats (`cdae, k = 2`, gap 4.50 ± 0.25) to 80.00" in measured
-    assert "0.35 [-0.10, 0.72] by lower bound over 9 models" in measured
-    assert "with 100 labels: 0.083 ± 0.011 from `cdae, k = 4`, 0.096 ± 0.011 from `cdae, k = 4, before" in probes
-    assert all(sentence.rstrip().endswith(").") for text in found.values() for sentence in text.splitlines())
+    assert (
+        "On `mnist` the best cascade, `cdae, k = 4` with at least 104.00 ± 2.00 [certificates 3] nats, is above "
+        in inference
+    )
+    assert "auto-encoder, `vae` with at least 90.50 ± 2.00 [certificates 4] nats." in inference
+    assert "`diffusion, k = 4` with at least 80.25 ± 2.00 [certificates 5] nats" in inference
+    assert "by 12.50 [bound_terms 2, 3] (`cdae, k = 2`) to 14.50 [bound_terms 6, 7] (`cdae, k = 4`) nats." in prior
+    assert "0.234 ± 0.010 [sample_quality 2] (`cdae, k = 4`, of 1 cascades), below that of real" in prior
+    assert "`cdae, k = 4` is worth 0.975 ± 0.010 [mixing 2] independent ones, above a step of the best chain" in chains
+    assert "from noise, `dae`, 0.007 ± 0.010 [mixing 3]." in chains and "class 31.2 ± 4.5 [mixing 3] times" in chains
+    assert "reach 5.65 ± 0.49 [mixing 3] classes in 700 steps" in chains
+    assert (
+        "by 40.00 ± 0.50 [certificates 2] (`cdae, k = 2`) to 80.00 ± 0.50 [certificates 3] (`cdae, k = 4`)" in measured
+    )
+    assert "of 2 cascades leave gaps of at most 4.50 ± 0.25" in measured
+    assert "0.35 [-0.10, 0.72] [ranking 2] by lower bound" in measured
+    assert "100 labels errs on 0.083 ± 0.011 [representation 2] with features of the best cascade" in probes
+    assert "not told apart from those of the best single auto-encoder, `dae`, 0.091 ± 0.011 [repr" in probes
+    assert "errs on 0.196 ± 0.011 [representation 3] with `cdae, k = 4` before training" in probes
+
+
+@pytest.mark.parametrize(("difference", "words"), [(5.7, "above"), (5.6, "not told apart from"), (-5.7, "below")])
+def test_values_are_told_apart_by_more_than_two_errors_of_their_difference(difference, words):
+    """Either has an error of 2, and so the difference has one of 2.83."""
+    known = tables()
+    pair = certificate(test_nats=100.0 + difference), certificate(**VAE, test_nats=100.0)
+    page = findings.page(known | {"certificates.csv": certificate_table(*pair)})
+    assert f"nats, is {words} the best variational" in page
+
+
+@pytest.mark.parametrize("make", PAGES.values(), ids=PAGES)
+def test_every_number_is_in_the_rows_that_it_names(make):
+    """As a column's mean over these rows, to the decimals that are printed; and no other number has decimals."""
+    known = make()
+    page = findings.page(known)
+    body = page.partition("## 1.")[2]
+    for *numbers, name, rows in CITED.findall(body):
+        shown = known[f"{name}.csv"].iloc[[int(row) - 2 for row in rows.split(", ")]]
+        means = shown.select_dtypes("number").astype(float).mean()
+        for number in filter(None, numbers):
+            decimals = len(number.partition(".")[2])
+            assert any(f"{mean:z.{decimals}f}" == number for mean in means.dropna()), (number, name, rows)
+    assert not re.findall(r"\d\.\d", CITED.sub("", body))
+
+
+@pytest.mark.parametrize("make", PAGES.values(), ids=PAGES)
+def test_no_claim_is_longer_than_three_hundred_words_and_all_have_a_doubt_and_figures(make):
+    for text in sections(findings.page(make())).values():
+        assert len(text.split()) <= 300
+        assert text.strip() == findings.OPEN or ("**What would change our mind:**" in text and "**Figures:**" in text)
+        figures = re.search(r"\*\*Figures:\*\* (.*) of `\w+`\.", text)
+        assert figures is None or set(re.findall("`([^`]+)`", figures[1])) <= set(FIGURES)
+
+
+def test_of_many_data_sets_a_claim_stays_short_and_says_how_many_it_leaves_out():
+    known = tables()
+    copies = {
+        name: table([row | {"dataset": f"d{i}"} for i in range(9) for row in frame.to_dict("records")], frame.columns)
+        for name, frame in known.items()
+    }
+    found = sections(findings.page(copies))
+    assert all(len(text.split()) <= 300 and "; 5 more in the tables." in text for text in found.values())
 
 
 @pytest.mark.parametrize("without", [name for name in tables() if name != "log_likelihood.csv"])
 def test_a_claim_without_rows_is_open_or_says_less(without):
     known = tables()
     page = findings.page(known | {without: known[without].iloc[:0]})
-    assert f"(`{without}`" not in page and len(page) < len(findings.page(known))
-    assert findings.OPEN in page or without in (
-        "bound_terms.csv",
-        "sample_quality.csv",
-        "ranking.csv",
-        "certificates.csv",
-    )
+    body = page.partition("## 1.")[2]
+    assert f"[{without.removesuffix('.csv')} " not in body and len(page) < len(findings.page(known))
+    assert findings.OPEN in page or without in ("sample_quality.csv", "ranking.csv")
 
 
 def test_of_a_run_without_rows_every_claim_is_open():
     page = findings.page({name: frame.iloc[:0] for name, frame in tables().items()})
-    assert list(sections(page).values()) == [f"{findings.OPEN}\n"] * 5
+    assert [text.strip() for text in sections(page).values()] == [findings.OPEN] * 5
 
 
 def test_rows_that_failed_say_nothing():
     known = tables()
-    for name in ("certificates.csv", "sample_quality.csv", "mixing.csv", "representation.csv"):
-        known[name] = known[name].assign(status="failed")
-    page = findings.page(known)
-    assert not any(f"(`{name}" in page for name in ("certificates", "sample_quality", "mixing", "representation"))
+    names = ("certificates.csv", "sample_quality.csv", "mixing.csv", "representation.csv")
+    body = findings.page(known | {name: known[name].assign(status="failed") for name in names}).partition("## 1.")[2]
+    assert not any(f"[{name.removesuffix('.csv')} " in body for name in names)

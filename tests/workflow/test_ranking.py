@@ -9,7 +9,7 @@ from tests.helpers import mutated
 from tests.workflow.records import CELL, certificate, certificate_table, material
 from tests.workflow.test_figures import lines
 from workflow.figures.drawers import DRAWERS
-from workflow.figures.style import use_style
+from workflow.figures.style import COLORS, GREY, use_style
 from workflow.tables import log_likelihood, ranking
 from workflow.tables.identity import table
 
@@ -112,21 +112,25 @@ def test_few_models_and_no_certificates_have_no_ranking():
     assert nothing.empty and ranking.ranking(nothing).columns.tolist() == ranking.COLUMNS
 
 
-def test_the_figure_has_a_line_per_estimator_over_the_models_by_their_reference():
+def test_the_figure_has_the_interval_of_every_estimator_and_the_ranks_of_three_by_the_reference():
     values = ranking.ranked_values(*tables(order=-1.0))
     values["model"] = values["model"].where(values["n_levels"] != 1, "vae")
     values["n_levels"] = values["n_levels"].where(values["n_levels"] != 1)
+    taus = ranking.ranking(values)
     with plt.rc_context():
         use_style()
-        figure = DRAWERS["ranking"](material(ranked_values=values, ranking=ranking.ranking(values)))
+        figure = DRAWERS["ranking"](material(ranked_values=values, ranking=taus))
         figure.draw_without_rendering()
-    (axes,) = figure.axes
-    names = [text.get_text() for text in axes.get_xticklabels()]
+    left, right = figure.axes
+    assert [text.get_text() for text in left.get_yticklabels()] == [
+        "parzen, mean (6)", "annealed, fitted (6)", "lower bound (6)", "annealed, other (6)"
+    ]  # fmt: skip
+    dots = [container[0] for container in left.containers]
+    assert [dot.get_xdata()[0] for dot in dots[:3]] == taus["kendall_tau"].tolist()[:3] == [1.0, 1.0, -1.0]
+    assert [dot.get_color() for dot in dots] == [COLORS[0], GREY, COLORS[0], COLORS[0]]
+    names = [text.get_text() for text in right.get_yticklabels()]
     assert names == [*(f"cdae, k = {k}" for k in (6, 5, 4, 3, 2)), "vae"]
-    by_label = {line.get_label(): line for line in axes.lines}
-    assert "lower bound: -1.00 [-1.00, -1.00]" in lines(axes) and len(lines(axes)) == 5
-    assert "annealed, fitted: 1.00 [1.00, 1.00], 6 of 6 its own" in lines(axes)
-    assert by_label["lower bound: -1.00 [-1.00, -1.00]"].get_ydata().tolist() == pytest.approx(
-        [1, 0.8, 0.6, 0.4, 0.2, 0]
-    )
-    assert by_label["parzen, mean: 1.00 [1.00, 1.00]"].get_ydata()[-1] == 1.0
+    assert lines(right) == ["paper's or own bound", "IW-M", "Parzen of samples", "same order"]
+    of_the_bound = right.lines[0]
+    ranks = dict(zip(of_the_bound.get_ydata().tolist(), of_the_bound.get_xdata().tolist(), strict=True))
+    assert [ranks[place] for place in range(6)] == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2, 0.0])

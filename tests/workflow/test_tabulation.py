@@ -13,7 +13,7 @@ from workflow.figures.drawers import DRAWERS
 from workflow.figures.material import load
 from workflow.grid import products
 from workflow.grid.certificate import CertificateRow, CertificationRecord
-from workflow.grid.products import COMMITTED_FIGURES, FIGURES, TABLES
+from workflow.grid.products import COMMITTED_FIGURES, FIGURES, PAGES, TABLES
 from workflow.tables import findings, tabulation
 from workflow.tables.identity import read_csv
 
@@ -39,24 +39,43 @@ def test_the_figures_that_are_named_are_those_that_can_be_drawn():
 
 
 def test_figures_are_those_that_a_grid_has_something_to_show_for(config):
-    assert products.figures(config) == list(FIGURES)
+    assert products.figures_of(config, "digits") == list(FIGURES)
 
     def shown(*models, with_stage=None):
         left_out = {"certify", "quality"} - {with_stage}
         grid = {**config, "models": {name: config["models"][name] for name in models}}
-        return products.figures({key: value for key, value in grid.items() if key not in left_out})
+        return products.figures_of({key: value for key, value in grid.items() if key not in left_out}, "digits")
 
-    assert shown("vae") == shown("gaussian") == ["samples", "parzen_bars"]
-    assert shown("vae", with_stage="certify")[2:] == ["certified_by_levels", "ranking"]
+    assert shown("vae") == shown("gaussian") == ["samples", "parzen"]
+    assert shown("vae", with_stage="certify") == ["certified_by_levels", "ranking", "samples", "parzen"]
     assert shown("gaussian", with_stage="certify") == shown("gaussian") == shown("gaussian", with_stage="quality")
-    assert shown("dae-walkback")[2:] == ["parzen_by_chain_steps"]
-    parts = ["mixing", "representation", "denoising"]
-    assert shown("dae-walkback", with_stage="quality")[3:] == ["sample_quality", *parts]
-    for part in parts:
+    of_chains = ["samples", "parzen", "parzen_by_chain_steps"]
+    assert shown("dae-walkback") == of_chains
+    judged = ["denoising", "samples", "sample_quality", "parzen", "parzen_by_chain_steps", "mixing", "representation"]
+    assert shown("dae-walkback", with_stage="quality") == judged
+    for part in ("mixing", "representation", "denoising"):
         del config["quality"][part]
-    assert shown("dae-walkback", with_stage="quality")[3:] == ["sample_quality"]
+    assert shown("dae-walkback", with_stage="quality") == judged[1:5]
     config["models"]["vae"]["training"] = {**config["models"]["vae"]["training"], "snapshots": [5]}
-    assert shown("vae")[2:] == ["snapshots"]
+    assert shown("vae") == ["snapshots", "samples", "parzen"]
+
+
+def test_a_data_set_whose_samples_are_not_judged_has_no_figures_of_them(config):
+    judged = ["denoising", "sample_quality", "mixing", "representation"]
+    assert products.figures_of_judged(config) == judged
+    assert products.figures(config) == products.figures_of(config, "mixture_2d")
+    assert set(products.figures(config)) == set(FIGURES) - set(judged)
+
+
+def test_pages_of_the_report_are_of_the_tables_and_are_numbered_in_reading_order():
+    assert {name.partition(".")[0] for name in TABLES} == {*PAGES} - {"start"} and len(set(PAGES)) == len(PAGES)
+    places = [products.place(name, PAGES) for name in PAGES]
+    assert places[:3] == ["01 start", "02 findings", "03 summary"] and places == sorted(places)
+
+
+def test_every_figure_and_every_page_of_the_report_has_its_caption():
+    captions = {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}
+    assert captions == {*FIGURES, *map(products.caption, PAGES), "file", "start"}
 
 
 def test_notes_are_repeated_once_with_what_they_are_about(tmp_path):

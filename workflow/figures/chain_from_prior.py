@@ -7,26 +7,31 @@ from workflow.figures.material import Material
 from workflow.figures.panels import N_SMALL_POINTS, cascades, empty_panels, row_title, show
 from workflow.figures.style import no_values
 
-N_CHAINS = 3
+MOST_STATES = 7  # columns; of longer chains some states are left out
+SIDE = 2  # chains of images stand in squares of so many by so many
 
 
 def chain_from_prior(material: Material) -> Figure:
-    """Ancestral sampling level by level: the prior on the left, data on the right, every cascade ending together."""
-    title = f"{material.dataset}: from the prior (left) to the mean of the last step (right)"
+    """Every cascade begins in the first column and ends in the last one, its states at even distances between."""
+    title = f"{material.dataset}:\nfrom the prior (left) to the mean of the last step (right)"
     models = cascades(material)
     if not models:
         return no_values(title)
-    n_chains = N_CHAINS if material.is_images else 1
-    n_columns = max(len(arrays["path"]) for arrays in models.values()) + 2  # two for the names of the models
-    figure, grid = empty_panels(len(models) * n_chains, n_columns)
-    for i, (model, arrays) in enumerate(models.items()):
-        path, rows = arrays["path"], grid[i * n_chains : (i + 1) * n_chains, n_columns - len(arrays["path"]) :]
-        for chain, state in np.ndindex(rows.shape):
-            values = path[state, chain : chain + 1] if material.is_images else path[state, :N_SMALL_POINTS]
-            show(rows[chain, state], values, material, 1)
-        for state, axes in enumerate(rows[0]):
+    n_columns = min(MOST_STATES, max(len(arrays["path"]) for arrays in models.values()))
+    figure, grid = empty_panels(len(models), n_columns, names=True)
+    for row, (model, arrays) in zip(grid, models.items(), strict=True):
+        path = arrays["path"]
+        for column, state in zip(*aligned(len(path), n_columns), strict=True):
             level = len(path) - 1 - state
-            axes.set_title(f"$x_{{{level}}}$" if level else "$r(x_1)$", fontsize=6)
-        row_title(rows[n_chains // 2, 0], model, makes_room=False)
+            show(row[column], path[state, : SIDE**2 if material.is_images else N_SMALL_POINTS], material, SIDE)
+            row[column].set_title(f"$x_{{{level}}}$" if level else "$r(x_1)$", fontsize=6, pad=2)
+        row_title(row[0], model, makes_room=True)
     figure.suptitle(title)
     return figure
+
+
+def aligned(n_states: int, n_columns: int) -> tuple[list[int], list[int]]:
+    """Columns and the states in them: both begin at 0 and end together, with even steps and each at most once."""
+    n = min(n_states, n_columns)
+    columns, states = (np.linspace(0, last - 1, n).round().astype(int) for last in (n_columns, n_states))
+    return columns.tolist(), states.tolist()

@@ -11,7 +11,7 @@ from workflow.figures.denoising import denoising
 from workflow.figures.likelihood_by_levels import likelihood_by_levels
 from workflow.figures.material import Material
 from workflow.figures.mixing import mixing
-from workflow.figures.parzen_bars import parzen_bars
+from workflow.figures.parzen import parzen
 from workflow.figures.parzen_by_chain_steps import parzen_by_chain_steps
 from workflow.figures.ranking import ranking
 from workflow.figures.reconstructions import reconstructions
@@ -22,19 +22,19 @@ from workflow.figures.schedules import schedules
 from workflow.figures.snapshots import snapshots
 
 DRAWERS: dict[str, Callable[[Material], Figure]] = {
-    "samples": samples,
-    "parzen_bars": parzen_bars,
     "likelihood_by_levels": likelihood_by_levels,
     "bound_terms": bound_terms,
-    "chain_from_prior": chain_from_prior,
-    "reconstructions": reconstructions,
-    "parzen_by_chain_steps": parzen_by_chain_steps,
+    "schedules": schedules,
     "snapshots": snapshots,
     "certified_by_levels": certified_by_levels,
-    "schedules": schedules,
+    "ranking": ranking,
+    "reconstructions": reconstructions,
+    "chain_from_prior": chain_from_prior,
+    "denoising": denoising,
+    "samples": samples,
     "sample_quality": sample_quality,
+    "parzen": parzen,
+    "parzen_by_chain_steps": parzen_by_chain_steps,
     "mixing": mixing,
     "representation": representation,
-    "denoising": denoising,
-    "ranking": ranking,
 }

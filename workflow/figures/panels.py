@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
-from workflow.figures.style import COLORS, PAGE_WIDTH
+from workflow.figures.style import COLORS, COLUMN_WIDTH, PAGE_HEIGHT, PAGE_WIDTH
 
 MAX_PANEL_WIDTH = 0.9  # inches
 N_SMALL_POINTS = 400  # more would fill a small panel
@@ -61,11 +61,16 @@ def cascades(material: Material) -> dict[str, dict[str, np.ndarray]]:
     return {model: arrays for model, arrays in material.pictures.items() if "path" in arrays}
 
 
-def empty_panels(n_rows: int, n_columns: int) -> tuple[Figure, np.ndarray]:
-    """Square empty panels, as wide as the page allows and at most MAX_PANEL_WIDTH, with room for titles."""
-    width = min(PAGE_WIDTH / (n_columns + 0.5), MAX_PANEL_WIDTH)
-    size = ((n_columns + 0.5) * width, n_rows * 1.12 * width + 0.5)
-    figure, grid = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False)
+def empty_panels(n_rows: int, n_columns: int, *, names: bool = False) -> tuple[Figure, np.ndarray]:
+    """Square empty panels over the width of a column or of a page, smaller where they would be taller than one.
+
+    Args:
+        names: whether room is left for the names of rows.
+    """
+    room = n_columns + (1.2 if names else 0.5)
+    total = COLUMN_WIDTH if room * MAX_PANEL_WIDTH <= 1.5 * COLUMN_WIDTH else PAGE_WIDTH
+    height = min(n_rows * 1.2 * min(total / room, MAX_PANEL_WIDTH) + 0.4, PAGE_HEIGHT)
+    figure, grid = plt.subplots(n_rows, n_columns, figsize=(total, height), squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     return figure, grid

@@ -1,4 +1,4 @@
-"""How every estimator orders the models, beside the order of their tightest or exact values: a line per estimator."""
+"""Which estimators order the models as their tightest or exact values do, and how three of them order each model."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -10,30 +10,59 @@ from workflow.figures.style import COLORS, GREY, PAGE_WIDTH, no_values
 from workflow.tables.identity import IDENTITY, label
 from workflow.tables.ranking import CERTIFIED
 
+ROW_HEIGHT = 0.16  # inches
+SHOWN = {  # estimators whose ranks are drawn, by name and variant: mark and words
+    ("lower_bound", ""): ("o", "paper's or own bound"),
+    ("importance_weighted", ""): ("^", "IW-M"),
+    ("parzen", "sample"): ("s", "Parzen of samples"),
+}
+
 
 def ranking(material: Material) -> Figure:
-    """Models from left to right by their reference; a line's height is the rank of the model by that estimator.
+    """Left: Kendall's tau of every estimator with its interval. Right: ranks of models by three of them.
 
-    Estimators that agree fully climb in step. A line passes over models that the estimator has no value of; ranks are
-    among those that it has, spread over the whole height.
+    Ranks of an estimator are among the models that it has a value of, spread over the whole height.
     """
     values, taus = material.ranked_values, material.ranking
     if taus.empty:
         return no_values(f"{material.dataset}: ranks of models")
     order = values.drop_duplicates(IDENTITY).sort_values("reference_nats", kind="stable")
-    places = {key: place for place, key in enumerate(_cells(order))}
-    figure, axes = plt.subplots(figsize=(PAGE_WIDTH, 3.6))
-    for i, (_, tau) in enumerate(taus.iterrows()):
-        group = values[(values["estimator"] == tau["estimator"]) & (values["variant"] == tau["variant"])]
-        _line(axes, group, places, tau, i)
-    ends = [0, len(places) - 1]
-    axes.plot(ends, [0.0, 1.0], color="black", linewidth=0.8, linestyle=":", label="in step with the reference")
-    names = [label(row) for _, row in order.iterrows()]
-    axes.set_xticks(range(len(places)), names, rotation=60, ha="right", fontsize=6)
-    axes.set_yticks([0.0, 1.0], ["worst", "best"])
-    axes.set(title=f"{material.dataset}: ranks of models by every estimator", ylabel="rank")
-    figure.legend(fontsize=6, ncols=1, loc="outside right upper", title="Kendall's tau [95%]", title_fontsize=6)
+    size = (PAGE_WIDTH, 1.2 + ROW_HEIGHT * max(len(taus), len(order)))
+    figure, (left, right) = plt.subplots(1, 2, figsize=size)
+    _taus(left, taus.reset_index(drop=True))
+    _ranks(right, values, order)
+    figure.suptitle(f"{material.dataset}: estimators beside the order of models by tightest or exact values")
+    figure.legend(*right.get_legend_handles_labels(), fontsize=6.5, ncols=4, loc="outside lower center")
     return figure
+
+
+def _taus(axes: Axes, taus: pd.DataFrame) -> None:
+    """A row per estimator, the best above; grey where its own values are the reference of every model."""
+    for y, tau in taus.iterrows():
+        is_reference = tau["n_own"] == tau["n_models"]
+        interval = [[tau["kendall_tau"] - tau["low_tau"]], [tau["high_tau"] - tau["kendall_tau"]]]
+        style = {"color": GREY if is_reference else COLORS[0], "markersize": 3.5, "elinewidth": 0.8}
+        axes.errorbar(tau["kendall_tau"], y, xerr=interval, fmt="o", **style)
+    axes.axvline(0.0, color="black", linewidth=0.6)
+    axes.set_yticks(range(len(taus)), [_name(tau) for _, tau in taus.iterrows()], fontsize=6)
+    axes.set(xlim=(-1.05, 1.05), ylim=(len(taus) - 0.5, -0.5), xlabel="Kendall's tau, 95% over models")
+    axes.grid(axis="y", linewidth=0.3)
+
+
+def _ranks(axes: Axes, values: pd.DataFrame, order: pd.DataFrame) -> None:
+    """A row per model, the best by its reference above; in step with it is the dotted line."""
+    places = {key: place for place, key in enumerate(_cells(order))}
+    for i, ((estimator, variant), (marker, words)) in enumerate(SHOWN.items()):
+        group = values[(values["estimator"] == estimator) & (values["variant"] == variant)]
+        at = [places[cell] for cell in _cells(group)]
+        ranks = (group["mean_nats"].rank() - 1.0) / max(len(group) - 1, 1)
+        style = {"color": COLORS[i], "markersize": 4, "markerfacecolor": "none", "markeredgewidth": 1.1}
+        axes.plot(ranks, at, linestyle="none", marker=marker, label=words, **style)
+    axes.plot([0.0, 1.0], [0, len(places) - 1], color="black", linewidth=0.8, linestyle=":", label="same order")
+    axes.set_yticks(range(len(places)), [label(row) for _, row in order.iterrows()], fontsize=6)
+    axes.set_xticks([0.0, 1.0], ["worst", "best"])
+    axes.set(xlabel="rank by each estimator", ylim=(-0.5, len(places) - 0.5))
+    axes.grid(axis="y", linewidth=0.3)
 
 
 def _cells(values: pd.DataFrame) -> list[str]:
@@ -41,19 +70,8 @@ def _cells(values: pd.DataFrame) -> list[str]:
     return ["/".join(map(str, row)) for row in values[IDENTITY].itertuples(index=False)]
 
 
-def _line(axes: Axes, group: pd.DataFrame, places: dict[str, int], tau: pd.Series, i: int) -> None:
-    """The ranks of one estimator, from 0 to 1, at the places of its models."""
-    at = [places[cell] for cell in _cells(group)]
-    ranks = (group["mean_nats"].rank() - 1.0) / max(len(group) - 1, 1)
-    line = pd.DataFrame({"x": at, "y": ranks}).sort_values("x")
-    is_reference = tau["n_own"] == tau["n_models"]
-    style = {"color": GREY if is_reference else COLORS[i % len(COLORS)], "linestyle": "--" if i >= len(COLORS) else "-"}
-    axes.plot(line["x"], line["y"], marker="o", markersize=2.5, linewidth=1.0, label=_name(tau), **style)
-
-
 def _name(tau: pd.Series) -> str:
+    """Estimator, variant, and how many models it is compared on."""
     words = tau["estimator"].replace("_", " ").replace("importance weighted", "IW")
     variant = tau["variant"].removeprefix(CERTIFIED).removeprefix(", ")
-    own = f", {tau['n_own']} of {tau['n_models']} its own" if tau["n_own"] else ""
-    numbers = f"{tau['kendall_tau']:z.2f} [{tau['low_tau']:z.2f}, {tau['high_tau']:z.2f}]"
-    return f"{', '.join(filter(None, (words, variant)))}: {numbers}{own}"
+    return f"{', '.join(filter(None, (words, variant)))} ({tau['n_models']})"

@@ -28,5 +28,5 @@ def reconstructions(material: Material) -> Figure:
     grid[0, 0].set_title("$x_0$", fontsize=6)
     for level in range(n_levels):
         grid[0, level + 1].set_title(f"$i$ = {level + 1}", fontsize=6)
-    figure.suptitle(f"{material.dataset}, {model}: test examples corrupted and denoised at every level")
+    figure.suptitle(f"{material.dataset}, {model}:\ntest examples corrupted and denoised at every level")
     return figure

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from cdae.computing.files import written_whole
 
-COLUMN_WIDTH, PAGE_WIDTH = 3.4, 7.0  # inches, of a two-column page
+COLUMN_WIDTH, PAGE_WIDTH, PAGE_HEIGHT = 3.4, 7.0, 9.0  # inches, of a two-column page
 COLORS = sns.color_palette("colorblind")
 GREY = (0.35, 0.35, 0.35)
 

@@ -1,5 +1,7 @@
 """The tables and figures that a run makes, by name: the one list that rules, comparison and tests read."""
 
+from collections.abc import Iterable
+
 from workflow.grid.cells import Options, cells, certified, pilots, snapshots
 from workflow.grid.methods import kind_offers
 from workflow.grid.own_estimators import own_estimators
@@ -29,6 +31,28 @@ TABLES = (
     "ranking.csv",
     "findings.md",
 )
+TEXTS = ("start", "findings")
+PAGES = (  # of the report, in reading order: the texts, and a page for the files of every name in TABLES
+    *TEXTS,
+    "summary",
+    "certificates",
+    "paired_differences",
+    "ranking",
+    "sample_quality",
+    "mixing",
+    "representation",
+    "denoising",
+    "log_likelihood",
+    "bound_terms",
+    "levels",
+    "predicted_bounds",
+    "snapshots",
+    "train_test_gap",
+    "gradient_variance",
+    "diagnostics",
+    "ranked_values",
+    "published",
+)
 ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY = (
     "always",
     "with snapshots",
@@ -37,27 +61,28 @@ ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY = (
     "with quality",
 )
 WITH_MIXING, WITH_REPRESENTATIONS, WITH_DENOISING = "with mixing", "with representations", "with denoising"
-FIGURES = {  # a figure is drawn always, with a stage, or if a model has the methods of a Protocol of `cdae.interfaces`
-    "samples": ALWAYS,
-    "parzen_bars": ALWAYS,
+OF_JUDGED = (WITH_QUALITY, WITH_MIXING, WITH_REPRESENTATIONS, WITH_DENOISING)
+FIGURES = {  # in reading order; drawn always, with a stage, or if a model has the methods of a Protocol
     "likelihood_by_levels": "Layered",
     "bound_terms": "Layered",
-    "chain_from_prior": "Layered",
-    "reconstructions": "Layered",
-    "parzen_by_chain_steps": "Chained",
+    "schedules": WITH_A_PILOT,
     "snapshots": WITH_SNAPSHOTS,
     "certified_by_levels": WITH_CERTIFICATES,
-    "schedules": WITH_A_PILOT,
+    "ranking": WITH_CERTIFICATES,
+    "reconstructions": "Layered",
+    "chain_from_prior": "Layered",
+    "denoising": WITH_DENOISING,
+    "samples": ALWAYS,
     "sample_quality": WITH_QUALITY,
+    "parzen": ALWAYS,
+    "parzen_by_chain_steps": "Chained",
     "mixing": WITH_MIXING,
     "representation": WITH_REPRESENTATIONS,
-    "denoising": WITH_DENOISING,
-    "ranking": WITH_CERTIFICATES,
 }
 COMMITTED_FIGURES = (  # in results/reference
     "likelihood_by_levels",
     "snapshots",
-    "parzen_bars",
+    "parzen",
     "certified_by_levels",
     "schedules",
     "sample_quality",
@@ -69,17 +94,33 @@ COMMITTED_FIGURES = (  # in results/reference
 
 
 def figures(config: Options) -> list[str]:
-    """Names of the figures of a grid."""
+    """Names of the figures that every data set of a grid has."""
+    return [name for name in _shown(config) if FIGURES[name] not in OF_JUDGED]
+
+
+def figures_of_judged(config: Options) -> list[str]:
+    """Names of the figures that data sets whose samples are judged have besides."""
+    return [name for name in _shown(config) if FIGURES[name] in OF_JUDGED]
+
+
+def figures_of(config: Options, dataset: str) -> list[str]:
+    """Names of all figures of one data set, in reading order."""
+    judged = dataset in classified(config)
+    return [name for name in _shown(config) if judged or FIGURES[name] not in OF_JUDGED]
+
+
+def _shown(config: Options) -> list[str]:
     all_cells = cells(config)
+    judged = bool(classified(config))
     stages = {
         ALWAYS: True,
         WITH_SNAPSHOTS: any(snapshots(config, cell) for cell in all_cells),
         WITH_CERTIFICATES: any(certified(config, cell) for cell in all_cells),
         WITH_A_PILOT: bool(pilots(config)),
-        WITH_QUALITY: bool(classified(config)),
-        WITH_MIXING: bool(classified(config)) and "mixing" in config["quality"],
-        WITH_REPRESENTATIONS: bool(classified(config)) and "representation" in config["quality"],
-        WITH_DENOISING: bool(classified(config)) and "denoising" in config["quality"],
+        WITH_QUALITY: judged,
+        WITH_MIXING: judged and "mixing" in config["quality"],
+        WITH_REPRESENTATIONS: judged and "representation" in config["quality"],
+        WITH_DENOISING: judged and "denoising" in config["quality"],
     }
     kinds = {cell.kind for cell in all_cells}
     return [
@@ -87,6 +128,16 @@ def figures(config: Options) -> list[str]:
         for name, condition in FIGURES.items()
         if stages.get(condition) or (condition not in stages and any(kind_offers(kind, condition) for kind in kinds))
     ]
+
+
+def place(name: str, among: Iterable[str]) -> str:
+    """A name with its number, which reports sort by."""
+    return f"{list(among).index(name) + 1:02d} {name.replace('_', ' ')}"
+
+
+def caption(page: str) -> str:
+    """The name of the text beside a page of the report; pages of tables share one, and so do texts."""
+    return "findings" if page in TEXTS else "table"
 
 
 def marks(config: Options) -> dict[str, tuple[str, int]]:

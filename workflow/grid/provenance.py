@@ -64,6 +64,12 @@ class Records:
     def figures(self, dataset: str) -> str:
         return f"{self.folder}/figures/{dataset}/provenance.json"
 
+    def figures_of_judged(self, dataset: str) -> str:
+        return f"{self.folder}/figures/{dataset}/judged_provenance.json"
+
+    def report(self) -> str:
+        return f"{self.folder}/report/provenance.json"
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -114,7 +120,15 @@ class Provenance:
 
     def of_figures(self) -> Hashes:
         """The figures of a data set."""
-        return _hashes([self.of_tables(), products.figures(self.config)], [code_sha256(f"{SCRIPTS}.plot", ())])
+        return _hashes([self.of_tables(), products.figures(self.config)], [_code("plot")])
+
+    def of_figures_of_judged(self) -> Hashes:
+        """Those that data sets whose samples are judged have besides."""
+        return _hashes([self.of_tables(), products.figures_of_judged(self.config)], [_code("plot")])
+
+    def of_report(self) -> Hashes:
+        """The pages of the report."""
+        return _hashes([self.of_figures(), self.of_figures_of_judged(), products.PAGES], [_code("report")])
 
     def of_records(self) -> dict[str, Hashes]:
         """The hashes that the record of every cell's estimates ought to have, by its path."""
@@ -140,6 +154,8 @@ class Provenance:
             **self.of_records(),
             at.tables(): self.of_tables(),
             **{at.figures(name): self.of_figures() for name in names},
+            **{at.figures_of_judged(name): self.of_figures_of_judged() for name in quality.classified(self.config)},
+            at.report(): self.of_report(),
         }
 
     def _of_cell(self, cell: Cell, script: str, job_config: Options, others: Sequence[OwnCode] = ()) -> Hashes:

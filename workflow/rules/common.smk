@@ -175,8 +175,39 @@ def figures():
     return [
         f"{RESULTS}/figures/{dataset}/{name}.{suffix}"
         for dataset in CONFIG["datasets"]
-        for name in products.figures(CONFIG)
+        for name in products.figures_of(CONFIG, dataset)
         for suffix in ("svg", "png")
+    ]
+
+
+def in_report(path, caption, **place):
+    return report(path, caption=f"../report/{caption}.rst", **place)
+
+
+def figures_in_report(names):
+    """The figures of a data set, each with its caption, in reading order."""
+    return [
+        in_report(
+            f"{RESULTS}/figures/{{dataset}}/{name}.svg",
+            name,
+            category="2 Figures",
+            subcategory="{dataset}",
+            labels={"Figure": products.place(name, products.FIGURES)},
+        )
+        for name in names
+    ]
+
+
+def pages_in_report():
+    """The start text, the findings, and a page for every table, in reading order."""
+    return [
+        in_report(
+            f"{RESULTS}/report/{name}.html",
+            products.caption(name),
+            category="1 Findings" if name in products.TEXTS else "3 Tables",
+            labels={"Page": products.place(name, products.PAGES)},
+        )
+        for name in products.PAGES
     ]
 
 

@@ -4,11 +4,7 @@ rule plot:
         data=f"{RESULTS}/data/{{dataset}}.npz",
         pictures=pictures_of,
     output:
-        report(
-            expand(f"{RESULTS}/figures/{{{{dataset}}}}/{{name}}.svg", name=products.figures(CONFIG)),
-            category="Figures",
-            subcategory="{dataset}",
-        ),
+        figures_in_report(products.figures(CONFIG)),
         expand(f"{RESULTS}/figures/{{{{dataset}}}}/{{name}}.png", name=products.figures(CONFIG)),
         provenance=f"{RESULTS}/figures/{{dataset}}/provenance.json",
     log:
@@ -23,10 +19,27 @@ rule plot:
         figures=products.figures(CONFIG),
         marks=grid.canonical(products.marks(CONFIG)),
         tables=lambda wildcards, input: str(Path(input.tables[0]).parent),
-        folder=folder_of_output,
     message:
         "draw the figures of {wildcards.dataset}"
     shell:
         "python -m workflow.scripts.plot --dataset {wildcards.dataset} --figures {params.figures}"
         " --tables {params.tables:q} --data {input.data:q} --pictures {input.pictures:q}"
-        " --marks {params.marks:q} --hashes {params.hashes:q} --output-dir {params.folder:q} > {log:q} 2>&1"
+        " --marks {params.marks:q} --hashes {params.hashes:q} --provenance {output.provenance:q} > {log:q} 2>&1"
+
+
+if products.figures_of_judged(CONFIG):
+
+    use rule plot as plot_judged with:
+        output:
+            figures_in_report(products.figures_of_judged(CONFIG)),
+            expand(f"{RESULTS}/figures/{{{{dataset}}}}/{{name}}.png", name=products.figures_of_judged(CONFIG)),
+            provenance=f"{RESULTS}/figures/{{dataset}}/judged_provenance.json",
+        log:
+            f"{RESULTS}/logs/plot_judged/{{dataset}}.log",
+        params:
+            hashes=grid.canonical(PROVENANCE.of_figures_of_judged()),
+            figures=products.figures_of_judged(CONFIG),
+            marks=grid.canonical(products.marks(CONFIG)),
+            tables=lambda wildcards, input: str(Path(input.tables[0]).parent),
+        message:
+            "draw the figures of the samples of {wildcards.dataset}"

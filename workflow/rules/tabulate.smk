@@ -11,7 +11,8 @@ rule tabulate:
     output:
         report(
             multiext(f"{RESULTS}/tables/", *products.TABLES),
-            category="Tables",
+            caption="../report/file.rst",
+            category="4 Files",
         ),
         provenance=f"{RESULTS}/tables/provenance.json",
     log:

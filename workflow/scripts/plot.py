@@ -21,15 +21,15 @@ def main() -> None:
     parser.add_argument("--pictures", nargs="+", required=True, type=Path)
     parser.add_argument("--marks", required=True, type=json.loads, help="of users' own estimators, as JSON")
     parser.add_argument("--hashes", required=True, type=json.loads, help="config_sha256 and code_sha256, as JSON")
-    parser.add_argument("--output-dir", required=True, type=Path)
+    parser.add_argument("--provenance", required=True, type=Path, help="record of the hashes, beside the figures")
     args = parser.parse_args()
     with job():
         use_style()
         marks = {name: Mark(label, color) for name, (label, color) in args.marks.items()}
         material = load(args.dataset, args.tables, args.data, args.pictures, marks)
         for name in args.figures:
-            save(DRAWERS[name](material), args.output_dir / name)
-        write_record(args.output_dir / "provenance.json", args.hashes)
+            save(DRAWERS[name](material), args.provenance.parent / name)
+        write_record(args.provenance, args.hashes)
 
 
 if __name__ == "__main__":
