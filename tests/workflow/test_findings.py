@@ -15,10 +15,11 @@ from tests.workflow.records import (
     quality_table,
 )
 from workflow.grid.products import FIGURES
-from workflow.tables import bound_terms, findings, log_likelihood, ranking, representation
+from workflow.tables import bound_terms, denoising, findings, log_likelihood, ranking, representation
 from workflow.tables.identity import read_csv, table
 
 VAE = {"model": "vae", "kind": "vae", "n_levels": None}
+ERROR = {"relative_mse_standard_error": 0.012, "status": "ok"}
 PROBE = {"probe_error_standard_error": 0.011, "variant": "", "status": "ok"}
 NUMBER = r"-?\d+(?:\.\d+)?"
 CITED = re.compile(rf"({NUMBER})(?: ± ({NUMBER})| \[({NUMBER}), ({NUMBER})\])? \[(\w+) (\d+(?:, \d+)*)\]")
@@ -42,6 +43,9 @@ def tables():
               CELL | PROBE | {"n_labels": 100, "probe_error": 0.1961, "variant": "before training"},
               CELL | PROBE | {"n_labels": 100, "probe_error": 0.0911, "model": "dae", "kind": "dae", "n_levels": None},
               CELL | PROBE | {"n_labels": 900, "probe_error": 0.5}]  # fmt: skip
+    errors = [CELL | ERROR | {"model": "best linear", "kind": "control", "relative_std": c, "relative_mse": 0.08 * c}
+              for c in (1.0, 8.0)]  # fmt: skip
+    errors += [CELL | ERROR | {"n_levels": k, "relative_std": 8.0, "relative_mse": 0.1 * k} for k in (2, 4)]
     return {
         "log_likelihood.csv": table([CELL], log_likelihood.COLUMNS),
         "certificates.csv": certificate_table(*cascades, *others),
@@ -54,6 +58,7 @@ def tables():
             mixing_row(model="dae", kind="dae", n_levels=None, chain_start="noise", variant="from noise", **chains),
         ),
         "ranking.csv": table([taus | {"kendall_tau": 0.35, "low_tau": -0.1, "high_tau": 0.72}], ranking.COLUMNS),
+        "denoising.csv": table(errors, denoising.COLUMNS),
         "representation.csv": table(probes, representation.COLUMNS),
     }
 
@@ -85,6 +90,9 @@ def test_every_claim_has_its_answer_with_numbers_of_the_tables():
     assert "`diffusion, k = 4` with at least 80.25 ± 2.00 [certificates 5] nats" in inference
     assert "by 12.50 [bound_terms 2, 3] (`cdae, k = 2`) to 14.50 [bound_terms 6, 7] (`cdae, k = 4`) nats." in prior
     assert "0.234 ± 0.010 [sample_quality 2] (`cdae, k = 4`, of 1 cascades), below that of real" in prior
+    assert "with noise of 8 [denoising 4] standard deviations of the data, the denoiser of `cdae, k = 2`" in prior
+    assert "leaves 0.200 ± 0.012 [denoising 4] of the variance of test examples, below the best linear" in prior
+    assert "linear denoiser, 0.640 ± 0.012 [denoising 3]." in prior
     assert "`cdae, k = 4` is worth 0.975 ± 0.010 [mixing 2] independent ones, above a step of the best chain" in chains
     assert "from noise, `dae`, 0.007 ± 0.010 [mixing 3]." in chains and "class 31.2 ± 4.5 [mixing 3] times" in chains
     assert "reach 5.65 ± 0.49 [mixing 3] classes in 700 steps" in chains
@@ -147,7 +155,7 @@ def test_a_claim_without_rows_is_open_or_says_less(without):
     page = findings.page(known | {without: known[without].iloc[:0]})
     body = page.partition("## 1.")[2]
     assert f"[{without.removesuffix('.csv')} " not in body and len(page) < len(findings.page(known))
-    assert findings.OPEN in page or without in ("sample_quality.csv", "ranking.csv")
+    assert findings.OPEN in page or without in ("sample_quality.csv", "ranking.csv", "denoising.csv")
 
 
 def test_of_a_run_without_rows_every_claim_is_open():
@@ -157,6 +165,6 @@ def test_of_a_run_without_rows_every_claim_is_open():
 
 def test_rows_that_failed_say_nothing():
     known = tables()
-    names = ("certificates.csv", "sample_quality.csv", "mixing.csv", "representation.csv")
+    names = ("certificates.csv", "sample_quality.csv", "mixing.csv", "representation.csv", "denoising.csv")
     body = findings.page(known | {name: known[name].assign(status="failed") for name in names}).partition("## 1.")[2]
     assert not any(f"[{name.removesuffix('.csv')} " in body for name in names)

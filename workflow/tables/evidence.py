@@ -72,6 +72,28 @@ def copies(dataset: str, tables: Tables) -> Iterator[str]:
         )
 
 
+def denoising(dataset: str, tables: Tables) -> Iterator[str]:
+    """What the best cascade's denoiser finds at the highest level, beside the best linear one."""
+    rows = _ok(tables["denoising.csv"])
+    top = rows[rows["relative_std"] == rows["relative_std"].max()]
+    best = _best(top[top["kind"] == CASCADE], "relative_mse", largest=False)
+    linear = _best(top[top["model"] == "best linear"], "relative_mse")
+    if best is not None and linear is not None:
+        yield (
+            f"`{dataset}`: from copies with noise of {best['relative_std']:.3g} {_cited('denoising', [best.name])} "
+            f"standard deviations of the data, the denoiser of `{label(best)}` leaves "
+            f"{_with(best, 'relative_mse', 'denoising')} of the variance of test examples, "
+            f"{_compared(best, linear, 'relative_mse')} the best linear denoiser, "
+            f"{_with(linear, 'relative_mse', 'denoising')}."
+        )
+
+
+def samples_and_denoisers(dataset: str, tables: Tables) -> Iterator[str]:
+    """Copies, and what denoisers find in practically nothing but noise."""
+    yield from copies(dataset, tables)
+    yield from denoising(dataset, tables)
+
+
 def mixing(dataset: str, tables: Tables) -> Iterator[str]:
     """What one step of the best chain is worth beside one ancestral sample."""
     chain, samples = _best_chain(tables), _ancestral(tables)

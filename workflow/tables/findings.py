@@ -53,8 +53,8 @@ CLAIMS = (
     Claim(
         "Clean samples come from practically the prior",
         evidence.prior,
-        evidence.copies,
-        ("chain_from_prior", "samples"),
+        evidence.samples_and_denoisers,
+        ("chain_from_prior", "denoising"),
         "samples that are copies more often than real examples are, or bounds that hold only for levels so low that "
         "the noisiest copies are many nats off the prior",
     ),
