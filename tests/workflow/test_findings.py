@@ -44,8 +44,9 @@ def tables():
               CELL | PROBE | {"n_labels": 100, "probe_error": 0.0911, "model": "dae", "kind": "dae", "n_levels": None},
               CELL | PROBE | {"n_labels": 900, "probe_error": 0.5}]  # fmt: skip
     errors = [CELL | ERROR | {"model": "best linear", "kind": "control", "relative_std": c, "relative_mse": 0.08 * c}
-              for c in (1.0, 8.0)]  # fmt: skip
-    errors += [CELL | ERROR | {"n_levels": k, "relative_std": 8.0, "relative_mse": 0.1 * k} for k in (2, 4)]
+              for c in (1.0, 8.0, 9.0)]  # fmt: skip
+    errors += [CELL | ERROR | {"n_levels": k, "relative_std": c, "own_last_std": 8.0, "relative_mse": 0.1 * k}
+               for k in (2, 4) for c in (8.0, 9.0)]  # fmt: skip
     return {
         "log_likelihood.csv": table([CELL], log_likelihood.COLUMNS),
         "certificates.csv": certificate_table(*cascades, *others),
@@ -90,9 +91,9 @@ def test_every_claim_has_its_answer_with_numbers_of_the_tables():
     assert "`diffusion, k = 4` with at least 80.25 ± 2.00 [certificates 5] nats" in inference
     assert "by 12.50 [bound_terms 2, 3] (`cdae, k = 2`) to 14.50 [bound_terms 6, 7] (`cdae, k = 4`) nats." in prior
     assert "0.234 ± 0.010 [sample_quality 2] (`cdae, k = 4`, of 1 cascades), below that of real" in prior
-    assert "with noise of 8 [denoising 4] standard deviations of the data, the denoiser of `cdae, k = 2`" in prior
-    assert "leaves 0.200 ± 0.012 [denoising 4] of the variance of test examples, below the best linear" in prior
-    assert "linear denoiser, 0.640 ± 0.012 [denoising 3]." in prior
+    assert "with noise of 8 [denoising 5] standard deviations of the data, the denoiser of `cdae, k = 2`" in prior
+    assert "leaves an error of 0.200 ± 0.012 [denoising 5] times the variance of test examples, below that of" in prior
+    assert "the best linear denoiser, 0.640 ± 0.012 [denoising 3]." in prior
     assert "`cdae, k = 4` is worth 0.975 ± 0.010 [mixing 2] independent ones, above a step of the best chain" in chains
     assert "from noise, `dae`, 0.007 ± 0.010 [mixing 3]." in chains and "class 31.2 ± 4.5 [mixing 3] times" in chains
     assert "reach 5.65 ± 0.49 [mixing 3] classes in 700 steps" in chains

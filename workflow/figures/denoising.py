@@ -28,7 +28,7 @@ def denoising(material: Material) -> Figure:
         _lines(axes, rows, measure)
         axes.set(xscale="log", yscale="log", title=title, xlabel="level (standard deviations of the data)")
     panels[0].set_ylabel("mean squared error / variance of the data")
-    panels[0].set_ylim(bottom=0.5 * rows["relative_mse"].min())
+    panels[0].set_ylim(0.5 * rows["relative_mse"].min(), 2.0 * rows["relative_mse"].max())
     figure.suptitle(material.dataset)
     figure.legend(*panels[0].get_legend_handles_labels(), fontsize=6.5, ncols=4, loc="outside lower center")
     return figure

@@ -1,12 +1,14 @@
 """The squared errors of denoisers at every level, on training examples and on others."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from cdae.corruption import NoiseSchedule
+from cdae.interfaces import Layered
 from cdae.quality.denoising import Denoise, best_linear, best_of, denoiser_of, squared_errors
 from cdae.statistics import mean_and_error
 from workflow.grid.quality_record import DENOISING, QualityRow
@@ -31,18 +33,21 @@ class Denoisers:
     def rows(self, model: torch.nn.Module) -> list[QualityRow]:
         """A row for every level; none of a model without a denoiser."""
         found = denoiser_of(model, self.levels)
-        return [] if found is None else list(self._rows(*found, ""))
+        own = {"own_last_std": model.corruption_std[-1].item() / self.unit} if isinstance(model, Layered) else {}
+        return [] if found is None else list(self._rows(*found, "", own))
 
     def controls(self) -> Iterator[QualityRow]:
         """The best linear denoiser, and the best one of the training set."""
         yield from self._rows(self.levels, best_linear(self.seen), BEST_LINEAR)
         yield from self._rows(self.levels, best_of(self.seen), BEST_OF_TRAINING)
 
-    def _rows(self, levels: list[float], denoise: Denoise, variant: str) -> Iterator[QualityRow]:
+    def _rows(
+        self, levels: list[float], denoise: Denoise, variant: str, own: Mapping[str, float] = MappingProxyType({})
+    ) -> Iterator[QualityRow]:
         errors = {split: self._errors(denoise, x, levels, split) for split, x in self.x.items()}
         counts = {"n_examples": len(self.x["test"]), "n_train_examples": len(self.x["train"])}
         for i, c in enumerate(levels):
-            measures = {"relative_std": c / self.unit}
+            measures = {"relative_std": c / self.unit, **own}
             for split, name in SPLITS.items():
                 measures[name], measures[f"{name}_standard_error"] = mean_and_error(errors[split][i])
             known = {"estimator": DENOISING, "variant": variant, "counts": counts}

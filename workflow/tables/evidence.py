@@ -73,18 +73,21 @@ def copies(dataset: str, tables: Tables) -> Iterator[str]:
 
 
 def denoising(dataset: str, tables: Tables) -> Iterator[str]:
-    """What the best cascade's denoiser finds at the highest level, beside the best linear one."""
+    """What the best cascade's denoiser finds at the highest level within its own, beside the best linear one."""
     rows = _ok(tables["denoising.csv"])
-    top = rows[rows["relative_std"] == rows["relative_std"].max()]
-    best = _best(top[top["kind"] == CASCADE], "relative_mse", largest=False)
-    linear = _best(top[top["model"] == "best linear"], "relative_mse")
-    if best is not None and linear is not None:
+    linear = rows[rows["model"] == "best linear"]
+    within = rows[(rows["kind"] == CASCADE) & (rows["relative_std"] <= rows["own_last_std"])]
+    within = within[within["relative_std"].isin(linear["relative_std"])]
+    top = within[within["relative_std"] == within["relative_std"].max()]
+    best = _best(top, "relative_mse", largest=False)
+    if best is not None:
+        beside = linear[linear["relative_std"] == best["relative_std"]].iloc[0]
         yield (
             f"`{dataset}`: from copies with noise of {best['relative_std']:.3g} {_cited('denoising', [best.name])} "
-            f"standard deviations of the data, the denoiser of `{label(best)}` leaves "
-            f"{_with(best, 'relative_mse', 'denoising')} of the variance of test examples, "
-            f"{_compared(best, linear, 'relative_mse')} the best linear denoiser, "
-            f"{_with(linear, 'relative_mse', 'denoising')}."
+            f"standard deviations of the data, the denoiser of `{label(best)}` leaves an error of "
+            f"{_with(best, 'relative_mse', 'denoising')} times the variance of test examples, "
+            f"{_compared(best, beside, 'relative_mse')} that of the best linear denoiser, "
+            f"{_with(beside, 'relative_mse', 'denoising')}."
         )
 
 
