@@ -7,7 +7,7 @@ from workflow.figures.material import Material
 from workflow.figures.panels import N_SMALL_POINTS, cascades, empty_panels, row_title, show
 from workflow.figures.style import no_values
 
-MOST_STATES = 7  # columns; of longer chains some states are left out
+MOST_STATES = 5  # columns; of longer chains some states are left out
 SIDE = 2  # chains of images stand in squares of so many by so many
 
 

@@ -13,7 +13,7 @@ import markdown
 import pandas as pd
 
 STYLE = """
-main.page {font: 15px/1.5 system-ui, sans-serif; color: #1e293b; max-width: 62rem; margin: 0 auto; padding: 0.5rem 1rem}
+main.page {font: 15px/1.5 system-ui, sans-serif; color: #1e293b; max-width: 62rem; margin: 0 auto; padding: 2rem 1rem 0.5rem}
 main.page.wide {max-width: none}
 main.page h1 {font-size: 1.5rem; font-weight: 600; margin: 0.5rem 0}
 main.page h2 {font-size: 1.15rem; font-weight: 600; margin: 1.4rem 0 0.4rem}
@@ -64,8 +64,9 @@ def of_markdown(text: str) -> str:
 def of_table(title: str, frame: pd.DataFrame) -> str:
     """A part in HTML, of a table whose rows are numbered as in its csv file; hashes are cut to 8 letters."""
     short = {name: frame[name].str[:8] for name in frame.columns if name.endswith("_sha256")}
-    shown = frame.assign(**short).set_axis(pd.RangeIndex(2, len(frame) + 2, name="row"), axis=0).reset_index()
-    body = shown.to_html(index=False, border=0, na_rep="", float_format="{:.6g}".format, classes=[])
+    shown = frame.assign(**short).astype(object).where(frame.notna(), "")
+    shown = shown.set_axis(pd.RangeIndex(2, len(frame) + 2, name="row"), axis=0).reset_index()
+    body = shown.to_html(index=False, border=0, float_format="{:.6g}".format, classes=[])
     return f'<h2>{html.escape(title)}</h2>\n<div class="rows">{body}</div>'
 
 
