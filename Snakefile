@@ -34,7 +34,13 @@ rule all:
 onstart:
     hold_results()
     say(opening_message())
+    begin_to_watch()
 
 
 onsuccess:
+    end_watch()
     say(closing_message())
+
+
+onerror:
+    end_watch()

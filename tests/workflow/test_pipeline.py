@@ -200,8 +200,14 @@ def test_every_model_with_a_bound_or_a_density_has_its_gap_between_training_and_
     assert "| Train - test |" in finished.output and "| cdae-markov, k = 3 |" in finished.output
 
 
-def test_the_time_is_told_before_a_run(finished):
+def test_the_time_is_told_before_a_run_and_during_it(finished):
     assert "42 jobs of training and evaluation to run; no committed run tells how long" in finished.output
+    assert "of 42 jobs of training and evaluation are done; " in finished.output
+
+
+def test_the_page_of_a_run_that_goes_on_could_be_made_and_is_gone_at_its_end(finished):
+    results = finished.folder / "results/smoke"
+    assert (results / "logs/progress.log").read_text() == "" and not (results / "progress.md").exists()
 
 
 def test_a_finished_grid_runs_nothing_and_changes_nothing(finished):
@@ -229,7 +235,8 @@ def test_killed_and_run_again_on_one_core_gives_the_same_bytes(finished, tmp_pat
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (results / "tables/summary.md").exists()
-    assert project.run("--cores", "1").returncode == 0
+    (results / "progress.md").write_text("what the killed run may have left")
+    assert project.run("--cores", "1").returncode == 0 and not (results / "progress.md").exists()
     assert project.tables() == finished.tables()
     assert project.figures() == finished.figures() and len(finished.figures()) == 2 * 14
 
