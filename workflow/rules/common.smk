@@ -23,12 +23,14 @@ try:
 except ValueError as error:
     sys.exit(f"config: {error}")
 
-# Jobs use the python that runs snakemake, also where its environment was not activated, and the project's own modules;
+# Jobs use the project's own modules, and the python that runs snakemake, also where its environment was not activated,
+# unless conda or a container brings another;
 # and glibc keeps freed memory for the next tensor, where it would return it to the system and fault it in again (a
 # quarter of the CPU time). Arrays of whole data sets are returned: kept, they would leave holes that double the memory
 # of a job.
+DEPLOYED = bool(workflow.deployment_settings.deployment_method)
 shell.prefix(
-    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    f"export PATH={'' if DEPLOYED else shlex.quote(str(Path(sys.executable).parent)) + ':'}$PATH"
     f" PYTHONPATH={shlex.quote(':'.join(filter(None, [str(HOME), os.getenv('PYTHONPATH')])))}"
     " MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=32000000; "
 )
