@@ -1,4 +1,4 @@
-# The pinned versions with torch's build for CPUs. docs/cluster.md says how it is built and used.
+# The pinned versions with torch's build for CPUs. docs/cluster.md says how the image is built and used.
 FROM python:3.11-slim
 
 WORKDIR /benchmark
@@ -14,5 +14,7 @@ COPY config config
 COPY profiles profiles
 COPY results/reference results/reference
 
-ENTRYPOINT ["snakemake"]
+# Results come into the folder that is mounted here.
+WORKDIR /out
+ENTRYPOINT ["snakemake", "--snakefile", "/benchmark/Snakefile"]
 CMD ["--cores", "all"]
