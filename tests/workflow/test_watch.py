@@ -37,7 +37,7 @@ def when_acted(cost, events, module=watch):
 
 NOTHING_NEW = [(100.0, 0), (101.0, 3), (200.0, 3), (300.0, 4)]
 TOO_EARLY = [(101.0, 1), (102.0, 2), (130.9, 2), (131.0, 2), (161.0, 3)]
-DEAR = [(101.0, 1), (140.0, 2), (201.0, 2), (202.0, 2), (203.0, 2)]
+DEAR = [(101.0, 1), (140.0, 2), (161.0, 2), (166.9, 2), (167.0, 2)]
 
 
 def test_nothing_is_done_while_there_is_nothing_or_nothing_new():
@@ -48,9 +48,9 @@ def test_what_is_new_waits_for_half_a_minute():
     assert when_acted(0.0, TOO_EARLY) == [101.0, 131.0, 161.0]
 
 
-def test_a_duty_that_takes_two_seconds_is_done_every_hundred():
-    """A fiftieth of the time, counted from its end."""
-    assert when_acted(2.0, DEAR) == [101.0, 203.0]
+def test_a_duty_that_takes_six_seconds_waits_for_a_minute():
+    """From its end on."""
+    assert when_acted(6.0, DEAR) == [101.0, 167.0]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_duty_that_takes_two_seconds_is_done_every_hundred():
 )
 def test_mutants_are_killed(old, new):
     def acted(module):
-        return [when_acted(cost, events, module) for cost, events in ((0, NOTHING_NEW), (0, TOO_EARLY), (2, DEAR))]
+        return [when_acted(cost, events, module) for cost, events in ((0, NOTHING_NEW), (0, TOO_EARLY), (6, DEAR))]
 
     assert acted(mutated(watch, old, new)) != acted(watch)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 LEAST_SECONDS = 30.0  # from one time to the next
-SHARE = 0.02  # of the time, at most, that a duty may take
+SHARE = 0.1  # of the time, at most, that a duty may take
 POLL_SECONDS = 1.0
 
 

@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--note", required=True, help="how long the rest takes")
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
-    os.nice(10)  # the jobs come first
+    os.nice(5)  # the jobs come first
     config, wanted = json.load(sys.stdin)
     try:
         write_text(args.output, progress_page.page(config, wanted, args.published, args.note))
