@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.helpers import mutated
 from workflow.grid import costs, duration, machine
 
 JOBS = [("train", "mnist", "cdae-k4", "0"), ("evaluate", "mnist", "cdae-k4", "0")]
@@ -81,6 +82,27 @@ def test_what_no_committed_run_has_takes_as_long_as_others_of_its_rule():
     )
     assert left({RUN[0]: 1_200.0}, {}).endswith("about 20 minutes left, not counting 2 of which nothing is known yet")
     assert left({RUN[0]: 1_200.0}, {RUN[1]: COMMITTED[RUN[1]]}).endswith("not counting 2 of which nothing is known yet")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("max(sum(known) / n_at_once, max(known))", "sum(known) / n_at_once"),
+        ("max(sum(known) / n_at_once, max(known))", "sum(known)"),
+        ("return scale * committed[job].cpu_seconds", "return committed[job].cpu_seconds"),
+        ("if other[0] == job[0]", ""),
+        ("for job in jobs if job not in took", "for job in jobs"),
+    ],
+)
+def test_mutants_of_what_is_left_are_killed(old, new):
+    """By the examples above."""
+
+    def said(module):
+        known = left({RUN[0]: 1_400.0, RUN[2]: 400.0}, module=module), left({RUN[0]: 60.0}, n_at_once=2, module=module)
+        long = left({RUN[2]: 300.0, RUN[3]: 60.0}, n_at_once=9, module=module)
+        return [*known, long, left({RUN[0]: 1_200.0}, {}, module=module)]
+
+    assert said(mutated(duration, old, new)) != said(duration)
 
 
 def test_a_job_of_the_run_is_timed_by_its_own_benchmark_file(tmp_path):

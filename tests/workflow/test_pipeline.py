@@ -382,6 +382,39 @@ def test_a_bad_configuration_is_one_line_and_exit_1(finished):
     assert result.returncode == 1 and "complete in itself" in result.stdout + result.stderr
 
 
+APPTAINER = """\
+#!/bin/sh
+[ "$1" = --version ] && echo "apptainer version 1.3.4" && exit
+echo "image: $*" >> {log}
+PATH={container}:$PATH
+for last; do :; done
+exec bash -c "$last"
+"""
+PYTHON = """\
+#!/bin/sh
+echo "python of the container: $*" >> {log}
+exec {python} "$@"
+"""
+
+
+def test_a_job_in_a_container_takes_the_python_of_the_container(finished, tmp_path, monkeypatch):
+    """With a stand-in for apptainer, which has a python that says that it was used."""
+    known = {"log": tmp_path / "log", "container": tmp_path / "container", "python": sys.executable}
+    for path, text in ((tmp_path / "bin/apptainer", APPTAINER), (tmp_path / "container/python", PYTHON)):
+        path.parent.mkdir()
+        path.write_text(text.format(**known))
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (finished.folder / "cdae-benchmark.sif").touch()
+    config = finished.write_config("contained", keep_one_model("gaussian"))
+    target = "results/contained/data/digits.json"
+    result = finished.run("--cores", "1", "--software-deployment-method", "apptainer", "--", target, config=config)
+    assert result.returncode == 0, result.stdout + result.stderr
+    image, python = known["log"].read_text().splitlines()
+    assert " cdae-benchmark.sif bash -c " in image
+    assert python.startswith("python of the container: -m workflow.scripts.prepare_data --name digits")
+
+
 def test_lint_and_format_are_clean():
     binaries = Path(sys.executable).parent
     for command in ([SNAKEMAKE, "--lint"], [str(binaries / "snakefmt"), "--check", "Snakefile", "workflow/rules"]):
