@@ -8,6 +8,10 @@ if not workflow.overwrite_configfiles:  # a configuration is complete in itself:
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
+# Built from the Dockerfile by whoever wants it (docs/cluster.md); used with --software-deployment-method apptainer alone.
+container: "cdae-benchmark.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/pilot.smk"
@@ -39,7 +43,13 @@ rule all:
 onstart:
     hold_results()
     say(opening_message())
+    begin_to_watch()
 
 
 onsuccess:
+    end_watch()
     say(closing_message())
+
+
+onerror:
+    end_watch()

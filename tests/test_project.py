@@ -70,3 +70,22 @@ def test_the_readme_and_make_help_name_the_same_targets():
 def test_the_paper_is_named():
     title = "Cascading Denoising Auto-Encoders as a Deep Directed Generative Model"
     assert title in (ROOT / "README.md").read_text() and title in (ROOT / "CITATION.cff").read_text()
+
+
+def test_files_for_services_are_read_as_they_are_meant():
+    """Of continuous integration, whose versions of actions are major ones, and of Snakemake's catalogue."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    assert [step["run"] for step in steps if "run" in step] == ["make lint", "make test", "make check"]
+    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert {*usage} == {"mandatory-flags", "software-stack-deployment", "report"}
+    assert usage["report"] is True and {*usage["mandatory-flags"]} == {"desc", "flags"}
+
+
+def test_the_image_is_built_of_what_is_there_and_sent():
+    """What the Dockerfile copies exists, and the build sees it."""
+    sent = [line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().split() if line.startswith("!")]
+    copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    assert sorted(name for names in copied for name in names.split()) == sorted(sent)
+    assert all((ROOT / name).exists() for name in sent)

@@ -205,8 +205,14 @@ def test_every_model_with_a_bound_or_a_density_has_its_gap_between_training_and_
     assert "| Train - test |" in finished.output and "| cdae-markov, k = 3 |" in finished.output
 
 
-def test_the_time_is_told_before_a_run(finished):
+def test_the_time_is_told_before_a_run_and_during_it(finished):
     assert "42 jobs of training and evaluation to run; no committed run tells how long" in finished.output
+    assert "of 42 jobs of training and evaluation are done; " in finished.output
+
+
+def test_the_page_of_a_run_that_goes_on_could_be_made_and_is_gone_at_its_end(finished):
+    results = finished.folder / "results/smoke"
+    assert (results / "logs/progress.log").read_text() == "" and not (results / "progress.md").exists()
 
 
 def test_a_finished_grid_runs_nothing_and_changes_nothing(finished):
@@ -234,7 +240,8 @@ def test_killed_and_run_again_on_one_core_gives_the_same_bytes(finished, tmp_pat
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (results / "tables/summary.md").exists()
-    assert project.run("--cores", "1").returncode == 0
+    (results / "progress.md").write_text("what the killed run may have left")
+    assert project.run("--cores", "1").returncode == 0 and not (results / "progress.md").exists()
     assert project.tables() == finished.tables()
     assert project.figures() == finished.figures() and len(finished.figures()) == 14 + 11
 
@@ -378,6 +385,39 @@ def test_a_bad_configuration_is_one_line_and_exit_1(finished):
         ]
     result = finished.run("--configfile", "config/smoke.yaml", "config/config.yaml", "-n")
     assert result.returncode == 1 and "complete in itself" in result.stdout + result.stderr
+
+
+APPTAINER = """\
+#!/bin/sh
+[ "$1" = --version ] && echo "apptainer version 1.3.4" && exit
+echo "image: $*" >> {log}
+PATH={container}:$PATH
+for last; do :; done
+exec bash -c "$last"
+"""
+PYTHON = """\
+#!/bin/sh
+echo "python of the container: $*" >> {log}
+exec {python} "$@"
+"""
+
+
+def test_a_job_in_a_container_takes_the_python_of_the_container(finished, tmp_path, monkeypatch):
+    """With a stand-in for apptainer, which has a python that says that it was used."""
+    known = {"log": tmp_path / "log", "container": tmp_path / "container", "python": sys.executable}
+    for path, text in ((tmp_path / "bin/apptainer", APPTAINER), (tmp_path / "container/python", PYTHON)):
+        path.parent.mkdir()
+        path.write_text(text.format(**known))
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (finished.folder / "cdae-benchmark.sif").touch()
+    config = finished.write_config("contained", keep_one_model("gaussian"))
+    target = "results/contained/data/digits.json"
+    result = finished.run("--cores", "1", "--software-deployment-method", "apptainer", "--", target, config=config)
+    assert result.returncode == 0, result.stdout + result.stderr
+    image, python = known["log"].read_text().splitlines()
+    assert " cdae-benchmark.sif bash -c " in image
+    assert python.startswith("python of the container: -m workflow.scripts.prepare_data --name digits")
 
 
 def test_lint_and_format_are_clean():

@@ -27,7 +27,7 @@ def write(path: Path, benchmarks: Path) -> None:
         rows.writerow(COLUMNS)
         rows.writerow([*PROBE, f"{probe_seconds():.4f}", ""])
         for benchmark in sorted(benchmarks.rglob("*.tsv")):
-            measured = next(csv.DictReader(benchmark.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
+            measured = _measured(benchmark)
             job = (*benchmark.relative_to(benchmarks).with_suffix("").parts, "", "")[:4]
             rows.writerow([*job, measured["cpu_time"], measured["max_rss"]])
 
@@ -43,3 +43,13 @@ def read(path: Path) -> dict[Job, Cost]:
             )
             for row in csv.DictReader(file)
         }
+
+
+def seconds(benchmarks: Path, job: Job) -> float | None:
+    """What a job took by the clock, from its benchmark file; None where there is none (yet)."""
+    file = benchmarks.joinpath(*filter(None, job)).with_suffix(".tsv")
+    return float(_measured(file)["s"]) if file.is_file() else None
+
+
+def _measured(benchmark: Path) -> dict[str, str]:
+    return next(csv.DictReader(benchmark.read_text(encoding="utf-8").splitlines(), delimiter="\t"))

@@ -10,7 +10,7 @@ if str(HOME) not in sys.path:
     sys.path.insert(0, str(HOME))
 
 from workflow.grid import cells as grid
-from workflow.grid import config_file, costs, duration, machine, products, quality, resources
+from workflow.grid import config_file, costs, duration, machine, products, progress, quality, resources, watch
 from workflow.grid.check import checked
 from workflow.grid.provenance import Provenance, Records, stale
 
@@ -23,12 +23,14 @@ try:
 except ValueError as error:
     sys.exit(f"config: {error}")
 
-# Jobs use the python that runs snakemake, also where its environment was not activated, and the project's own modules;
+# Jobs use the project's own modules, and the python that runs snakemake, also where its environment was not activated,
+# unless conda or a container brings another;
 # and glibc keeps freed memory for the next tensor, where it would return it to the system and fault it in again (a
 # quarter of the CPU time). Arrays of whole data sets are returned: kept, they would leave holes that double the memory
 # of a job.
+DEPLOYED = bool(workflow.deployment_settings.deployment_method)
 shell.prefix(
-    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    f"export PATH={'' if DEPLOYED else shlex.quote(str(Path(sys.executable).parent)) + ':'}$PATH"
     f" PYTHONPATH={shlex.quote(':'.join(filter(None, [str(HOME), os.getenv('PYTHONPATH')])))}"
     " MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=32000000; "
 )
@@ -44,6 +46,7 @@ COSTS = costs.read(HOME / "results/reference" / Path(RESULTS).name / "seconds.cs
 ON_A_DEVICE = ("pilot", "train", "evaluate", "evaluate_snapshots", "certify", "classifier", "quality")
 STARTED = time.time()
 HELD = []  # open files, which would be closed if nothing referred to them
+WATCHES = []  # what goes on beside the jobs
 
 
 wildcard_constraints:
@@ -246,19 +249,43 @@ def hold_results():
         sys.exit(f"results_dir: {error}")
 
 
+def jobs_to_run():
+    """Those of training and evaluation, with their names."""
+    needed = [job for job in workflow.dag.needrun_jobs() if job.rule.name in ON_A_DEVICE]
+    return {job: key(job.rule.name, job.wildcards_dict) for job in needed}
+
+
 def opening_message():
     """How long the jobs that are to run will take, from the committed run of a configuration of this name."""
-    jobs = [
-        key(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs() if job.rule.name in ON_A_DEVICE
-    ]
-    return duration.message(jobs, COSTS, workflow.cores)
+    return duration.message(jobs_to_run().values(), COSTS, workflow.cores)
+
+
+def begin_to_watch():
+    """From now on say how far the run is, and keep a page of the cells that are done."""
+    n_cores = workflow.cores if workflow.local_exec else None
+    run = progress.Run(Path(RESULTS), jobs_to_run(), workflow.dag.finished, COSTS, n_cores)
+    WATCHES.append(watch.Watch(run.duties(say, HOME, grid.canonical([CONFIG, PROVENANCE.of_records()]))))
+
+
+def end_watch():
+    """The page goes once there are tables of the whole run."""
+    for started in WATCHES:
+        started.end()
+    if tables_are_made():
+        Path(RESULTS, progress.PAGE).unlink(missing_ok=True)
+
+
+def tables_are_made():
+    """Whether this run has made them."""
+    summary = Path(f"{RESULTS}/tables/summary.md")
+    return summary.is_file() and summary.stat().st_mtime >= STARTED - 1.0
 
 
 def closing_message():
     """The table that this run has made, if it has made one."""
     summary = Path(f"{RESULTS}/tables/summary.md")
     where = f"tables: {RESULTS}/tables   figures: {RESULTS}/figures"
-    if not summary.is_file() or summary.stat().st_mtime < STARTED - 1.0:
+    if not tables_are_made():
         return "done; no tables were made by this run"
     return f"\n{summary.read_text(encoding='utf-8')}\n{where}"
 

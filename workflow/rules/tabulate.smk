@@ -7,7 +7,7 @@ rule tabulate:
         certified_values=[cell.path(f"{RESULTS}/certificates", ".npz") for cell in with_certificates()],
         quality=quality_records(),
         data=[RECORDS.data(dataset) for dataset in CONFIG["datasets"]],
-        published=ancient(HOME / "results/reference/published.csv"),
+        published=ancient(local(str(HOME / "results/reference/published.csv"))),
     output:
         report(
             multiext(f"{RESULTS}/tables/", *products.TABLES),
