@@ -43,6 +43,7 @@ onstart:
 
 onsuccess:
     end_watch()
+    drop_page()
     say(closing_message())
 
 
