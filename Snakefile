@@ -48,6 +48,7 @@ onstart:
 
 onsuccess:
     end_watch()
+    drop_page()
     say(closing_message())
 
 

@@ -268,11 +268,15 @@ def begin_to_watch():
 
 
 def end_watch():
-    """The page goes once there are tables of the whole run."""
+    """The page stays after a failure, unless there are tables of the whole run."""
     for started in WATCHES:
         started.end()
     if tables_are_made():
-        Path(RESULTS, progress.PAGE).unlink(missing_ok=True)
+        drop_page()
+
+
+def drop_page():
+    Path(RESULTS, progress.PAGE).unlink(missing_ok=True)
 
 
 def tables_are_made():
