@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.helpers import mutated
 from tests.workflow.conftest import ROOT
 from tests.workflow.records import (
     CELL,
@@ -15,7 +16,7 @@ from tests.workflow.records import (
     quality_table,
 )
 from workflow.grid.products import FIGURES
-from workflow.tables import bound_terms, denoising, findings, log_likelihood, ranking, representation
+from workflow.tables import bound_terms, denoising, evidence, findings, log_likelihood, ranking, representation
 from workflow.tables.identity import read_csv, table
 
 VAE = {"model": "vae", "kind": "vae", "n_levels": None}
@@ -116,19 +117,52 @@ def test_values_are_told_apart_by_more_than_two_errors_of_their_difference(diffe
     assert f"nats, is {words} the best variational" in page
 
 
-@pytest.mark.parametrize("make", PAGES.values(), ids=PAGES)
-def test_every_number_is_in_the_rows_that_it_names(make):
-    """As a column's mean over these rows, to the decimals that are printed; and no other number has decimals."""
-    known = make()
-    page = findings.page(known)
-    body = page.partition("## 1.")[2]
-    for *numbers, name, rows in CITED.findall(body):
+def untraced(text, known):
+    """Numbers that are no column's mean over the rows that they name, to their decimals, and those that name no row."""
+    missing = re.findall(r"-?\d+\.\d+", CITED.sub("", text))
+    for *numbers, name, rows in CITED.findall(text):
         shown = known[f"{name}.csv"].iloc[[int(row) - 2 for row in rows.split(", ")]]
-        means = shown.select_dtypes("number").astype(float).mean()
+        means = shown.select_dtypes("number").astype(float).mean().dropna()
         for number in filter(None, numbers):
             decimals = len(number.partition(".")[2])
-            assert any(f"{mean:z.{decimals}f}" == number for mean in means.dropna()), (number, name, rows)
-    assert not re.findall(r"\d\.\d", CITED.sub("", body))
+            missing += [] if any(f"{mean:z.{decimals}f}" == number for mean in means) else [number]
+    return missing
+
+
+@pytest.mark.parametrize("make", PAGES.values(), ids=PAGES)
+def test_every_number_is_in_the_rows_that_it_names(make):
+    assert not untraced(findings.page(make()).partition("## 1.")[2], make())
+
+
+def is_right(module=evidence):
+    """Numbers of the rows that they name, and best rows, few labels and comparisons as they ought to be."""
+    known = tables()
+    functions = (module.without_inference, module.prior, module.likelihood, module.representation)
+    text = " ".join(part for function in functions for part in function("mnist", known))
+    right = ("`cdae, k = 4` with at least 104.00", "is above the best", "with 100 labels", "not told apart from those",
+             "12.50 [bound_terms 2, 3]", "by 40.00")  # fmt: skip
+    return all(words in text for words in right) and not untraced(text, known)
+
+
+MUTANTS = {
+    "rows counted from the first below the head": ("row + 2", "row + 1"),
+    "any difference tells apart": ("TOLD_APART = 2.0", "TOLD_APART = 0.0"),
+    "no difference tells apart": ("TOLD_APART = 2.0", "TOLD_APART = 1e9"),
+    "above and below": ('"above" if difference > 0.0', '"above" if difference < 0.0'),
+    "the worst as the best": ("-1 if largest else 0", "0 if largest else -1"),
+    "most labels": ('rows["n_labels"].min()', 'rows["n_labels"].max()'),
+    "other models of the same denoisers": ("~terms", "~~terms"),
+    "one seed": ('rows["mean_nats"].mean()', 'rows["mean_nats"].iloc[0]'),
+}
+
+
+def test_the_sentences_are_right():
+    assert is_right()
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_are_seen(name):
+    assert not is_right(mutated(evidence, *MUTANTS[name]))
 
 
 @pytest.mark.parametrize("make", PAGES.values(), ids=PAGES)

@@ -13,7 +13,8 @@ import markdown
 import pandas as pd
 
 STYLE = """
-main.page {font: 15px/1.5 system-ui, sans-serif; color: #1e293b; max-width: 62rem; margin: 0 auto; padding: 2rem 1rem 0.5rem}
+main.page {font: 15px/1.5 system-ui, sans-serif; color: #1e293b}
+main.page {max-width: 62rem; margin: 0 auto; padding: 2rem 1rem 0.5rem}
 main.page.wide {max-width: none}
 main.page h1 {font-size: 1.5rem; font-weight: 600; margin: 0.5rem 0}
 main.page h2 {font-size: 1.15rem; font-weight: 600; margin: 1.4rem 0 0.4rem}
