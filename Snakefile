@@ -36,7 +36,6 @@ rule all:
         [RECORDS.snapshots(cell) for cell in with_snapshots()],
         tables(),
         figures(),
-        RECORDS.report(),
         f"{RESULTS}/verdict.txt",
 
 

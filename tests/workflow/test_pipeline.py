@@ -436,13 +436,13 @@ def test_report_is_written(finished):
     page = json.loads(start)
     assert "The verdict on the run" in page and "All 156 estimates succeeded." in page and "cdae, k = 3" in page
     assert "<script" not in page, "it would end the script that the text stands in"
-    shown = json.loads(re.search(r"^ *var results = (.*);$", text, flags=re.MULTILINE)[1])
+    shown = json.loads(re.search(r"^ *var results = (\{.*);$", text, flags=re.MULTILINE)[1])
     figures = [entry for name, entry in shown.items() if name.endswith(".svg")]
     assert len(figures) == 14 + 11 and all(
         entry["caption"] and entry["labels"]["Figure"][:2].isdigit() for entry in figures
     )
     assert all(entry["caption"] for entry in shown.values())
-    categories = json.loads(re.search(r"^ *var categories = (.*);$", text, flags=re.MULTILINE)[1])
+    categories = json.loads(re.search(r"^ *var categories = (\{.*);$", text, flags=re.MULTILINE)[1])
     assert sorted(categories) == ["1 Findings", "2 Figures", "3 Tables", "4 Files"]
 
 

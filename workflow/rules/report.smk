@@ -15,8 +15,8 @@ rule pages:
         **asks("pages"),
     params:
         hashes=grid.canonical(PROVENANCE.of_report()),
-        tables=f"{RESULTS}/tables",
-        figures=f"{RESULTS}/figures",
+        tables=lambda wildcards, input: str(Path(input.tables[0]).parent),
+        figures=lambda wildcards, input: str(Path(input.figures[0]).parents[1]),
         captions=HOME / "workflow/report",
     message:
         "write the pages of the report"

@@ -5,7 +5,7 @@ rule verdict:
         certificates=[RECORDS.certification(cell) for cell in with_certificates()],
         snapshots=[RECORDS.snapshots(cell) for cell in with_snapshots()],
         quality=quality_records(),
-        made=[*tables(), *figures()],
+        made=[*tables(), *figures(), RECORDS.report()],
     output:
         f"{RESULTS}/verdict.txt",
     log:
