@@ -13,6 +13,7 @@ container: "cdae-benchmark.sif"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/run.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/pilot.smk"
 include: "workflow/rules/train.smk"

@@ -43,7 +43,7 @@ def snakemake(folder, *arguments):
     command = [str(Path(sys.executable).parent / "snakemake"), "--snakefile", str(ROOT / "Snakefile")]
     command += ["--configfile", "mine.yaml", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
 
 
 def test_models_of_a_users_folder_run_and_fail_alone_and_run_again_where_their_package_changes(tmp_path):

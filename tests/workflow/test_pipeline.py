@@ -56,7 +56,7 @@ class Project:
     def run(self, *arguments, config="config/smoke.yaml", **options):
         command = self.command(*(arguments or ("--cores", "2")), config=config)
         return subprocess.run(
-            command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=400, **options
+            command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=900, **options
         )
 
     def start(self, *arguments, config="config/smoke.yaml"):
