@@ -453,3 +453,17 @@ def test_rows_carry_hashes_and_seeds(finished):
     assert table.groupby(["dataset", "model", "n_levels"], dropna=False)["config_sha256"].nunique().eq(1).all()
     record = json.loads((finished.folder / "results/smoke/models/digits/vae/0/training.json").read_text())
     assert record["config"]["seed"] == 0 and record["config"]["options"]["latent_dim"] == 2
+
+
+def test_a_run_for_one_cell_does_not_make_tables_again_and_one_for_the_verdict_does(finished):
+    """The configuration has one model fewer, so the tables are stale and the cells are not."""
+    path = finished.folder / "config/fewer.yaml"
+    config = yaml.safe_load((finished.folder / "config/smoke.yaml").read_text())
+    del config["models"]["gaussian"]
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    planned = {
+        target: finished.run("-n", f"results/smoke/{target}", config="config/fewer.yaml").stdout
+        for target in ("models/digits/vae/0/weights.safetensors", "verdict.txt")
+    }
+    assert ["make the tables" in output for output in planned.values()] == [False, True]
+    assert not any("train " in output for output in planned.values())

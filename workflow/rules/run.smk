@@ -68,12 +68,22 @@ def closing_message():
     return f"\n{summary.read_text(encoding='utf-8')}\n{where}"
 
 
+OF_THE_WHOLE = tuple(f"{RESULTS}/{name}" for name in ("tables/", "figures/", "report/", "verdict.txt"))
+
+
+def to_make_again(targets):
+    """What is stale; but where files of cells alone are asked for, not what is made of all cells."""
+    found = stale(PROVENANCE.of_everything())
+    of_cells = [target.startswith(f"{RESULTS}/") and not target.startswith(OF_THE_WHOLE) for target in targets]
+    return {path for path in found if not (of_cells and all(of_cells) and path.startswith(OF_THE_WHOLE))}
+
+
 # Results that other code or another configuration made are made again, also where Snakemake has forgotten how they
 # were made, or was told not to look. It sets what is forced after it has read this file, so that is added to on its way.
 class ForcingStale(type(workflow)):
     def __setattr__(self, name, value):
         if name == "dag_settings" and self.is_main_process:
-            value.forcerun = {*value.forcerun, *stale(PROVENANCE.of_everything())}
+            value.forcerun = {*value.forcerun, *to_make_again(value.targets)}
         super().__setattr__(name, value)
 
 
