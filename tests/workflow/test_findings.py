@@ -165,6 +165,11 @@ def test_mutants_are_seen(name):
     assert not is_right(mutated(evidence, *MUTANTS[name]))
 
 
+@pytest.mark.parametrize("name", ["default", "paper"])
+def test_the_committed_page_is_made_of_the_committed_tables(name):
+    assert findings.page(reference(name)) == (ROOT / "results/reference" / name / "findings.md").read_text()
+
+
 @pytest.mark.parametrize("make", PAGES.values(), ids=PAGES)
 def test_no_claim_is_longer_than_three_hundred_words_and_all_have_a_doubt_and_figures(make):
     for text in sections(findings.page(make())).values():
