@@ -23,7 +23,7 @@ def schedules(material: Material) -> Figure:
         return no_values(f"{material.dataset}: levels by schedule")
     first = [name for name in dict.fromkeys(bounds["model"]) if name not in chosen][:1]
     tight = tightest(material.certificates)
-    figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 3.0))
+    figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 3.5))
     for i, family in enumerate([*first, *chosen]):
         rows = bounds[bounds["model"] == family].sort_values("n_levels")
         style = {"color": COLORS[i], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
@@ -34,7 +34,7 @@ def schedules(material: Material) -> Figure:
         _promised(axes, material.predicted_bounds[material.predicted_bounds["model"] == family], COLORS[i])
     set_axis_of_levels(axes, bounds.loc[bounds["model"].isin([*first, *chosen]), "n_levels"])
     axes.set(ylabel="log-likelihood (nats per example)", title=material.dataset)
-    figure.legend(fontsize=6.0, ncols=2, loc="outside lower center")
+    figure.legend(fontsize=6.5, loc="outside lower center")
     return figure
 
 
