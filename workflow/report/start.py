@@ -21,6 +21,7 @@ WITH_STATUS = (
     "sample_quality.csv",
     "mixing.csv",
     "representation.csv",
+    "denoising.csv",
 )
 MOST_FAILURES = 10  # that are named
 KINDS = {"cdae": "cascade", "diffusion": "diffusion", "vae": "variational auto-encoder", "control": "control"}
