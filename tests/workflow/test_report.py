@@ -47,7 +47,7 @@ def test_the_start_says_what_was_run_with_what_success_the_headline_and_the_answ
     assert "1 models and controls on `mnist`, with 1 seed(s)." in text and "Pages were written on" in text
     assert "| mnist | cascade | cdae, k = 4 | 104.00 ± 2.00 (gap 4.50 ± 0.25) |" in text
     assert "| mnist | variational auto-encoder | vae | 90.50 ± 2.00 (gap 4.50 ± 0.25) |" in text
-    assert "All 13 estimates succeeded." in text
+    assert "All 20 estimates succeeded." in text
     for claim in findings.CLAIMS:
         answer = findings.answer(claim, dict(findings.by_dataset(known()))).removeprefix("**Answer:** ")
         assert f"**{claim.title}.** {answer}" in text
