@@ -129,6 +129,14 @@ def untraced(text, known):
     return missing
 
 
+@pytest.mark.parametrize(("error", "words"), [(0.02, "above"), (0.2, "below")])
+def test_the_probe_of_the_best_cascade_is_compared_with_that_of_the_single_auto_encoder(error, words):
+    known = tables()
+    probes = known["representation.csv"].copy()
+    probes.loc[probes["kind"] == "dae", "probe_error"] = error
+    assert f"`cdae, k = 4`, {words} those of the best" in findings.page(known | {"representation.csv": probes})
+
+
 @pytest.mark.parametrize("make", PAGES.values(), ids=PAGES)
 def test_every_number_is_in_the_rows_that_it_names(make):
     assert not untraced(findings.page(make()).partition("## 1.")[2], make())

@@ -168,7 +168,7 @@ def representation(dataset: str, tables: Tables) -> Iterator[str]:
     yield (
         f"on `{dataset}` a linear probe with {rows['n_labels'].iloc[0]:,} labels errs on "
         f"{_with(cascade, 'probe_error', 'representation')} with features of the best cascade, `{label(cascade)}`, "
-        f"{_compared(single, cascade, 'probe_error')} those of the best single auto-encoder, `{label(single)}`, "
+        f"{_compared(cascade, single, 'probe_error')} those of the best single auto-encoder, `{label(single)}`, "
         f"{_with(single, 'probe_error', 'representation')}"
     )
 
