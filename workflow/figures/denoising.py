@@ -9,7 +9,7 @@ from workflow.figures.by_levels import MARKERS
 from workflow.figures.material import Material
 from workflow.figures.style import COLORS, GREY, PAGE_WIDTH, no_values
 from workflow.grid.record import OK
-from workflow.tables.identity import label
+from workflow.tables.identity import first_seeds, label
 
 PANELS = {"relative_mse": "test examples", "relative_mse_train": "training examples"}
 CONTROL_STYLES = ("--", ":")  # lines of the controls, in the order of the table
@@ -20,8 +20,7 @@ def denoising(material: Material) -> Figure:
     table = material.denoising[material.denoising["status"] == OK]
     if table.empty:
         return no_values(f"{material.dataset}: errors of denoisers")
-    first = table.groupby(["model", "n_levels"], dropna=False)["seed"].transform("min")
-    rows = table[(table["seed"] == first) | table["seed"].isna()]
+    rows = first_seeds(table)
     rows = rows.assign(name=[label(row) for _, row in rows.iterrows()])
     figure, panels = plt.subplots(1, len(PANELS), figsize=(PAGE_WIDTH, 3.2), sharey=True)
     for axes, (measure, title) in zip(panels, PANELS.items(), strict=True):

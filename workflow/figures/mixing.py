@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from workflow.figures.material import Material
 from workflow.figures.style import COLORS, PAGE_WIDTH, no_values
 from workflow.grid.record import OK
-from workflow.tables.identity import label
+from workflow.tables.identity import first_seeds, label
 from workflow.tables.mixing import LAGS
 
 DOTS = (  # measure, words below its axis, scale
@@ -22,8 +22,7 @@ STYLES = {"data": "-", "noise": "--", "": ":"}
 
 def mixing(material: Material) -> Figure:
     """Left: autocorrelation against the lag, a line per chain. Right: measures as dots, with two standard errors."""
-    rows = material.mixing[material.mixing["status"] == OK]
-    rows = rows[rows["seed"] == rows.groupby(["model", "n_levels"], dropna=False)["seed"].transform("min")]
+    rows = first_seeds(material.mixing[material.mixing["status"] == OK])
     rows = rows[~rows["variant"].str.endswith("step mean")].reset_index(drop=True)
     if rows.empty:
         return no_values(f"{material.dataset}: mixing")

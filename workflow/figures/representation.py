@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from workflow.figures.material import Material
 from workflow.figures.style import COLORS, PAGE_WIDTH, no_values
 from workflow.grid.record import OK
-from workflow.tables.identity import label
+from workflow.tables.identity import first_seeds, label
 
 NAMES = {"probe_error": "linear probe", "neighbour_error": "nearest neighbour"}
 ROW_HEIGHT = 0.17  # inches
@@ -20,8 +20,7 @@ def representation(material: Material) -> Figure:
     table = material.representation[material.representation["status"] == OK]
     if table.empty:
         return no_values(f"{material.dataset}: representations")
-    first = table.groupby(["model", "n_levels"], dropna=False)["seed"].transform("min")
-    rows = table[(table["seed"] == first) | table["seed"].isna()]
+    rows = first_seeds(table)
     rows = rows.assign(name=[", ".join(filter(None, (label(row), row["variant"]))) for _, row in rows.iterrows()])
     sizes = sorted(rows["n_labels"].unique(), reverse=True)
     whole = rows[rows["n_labels"] == sizes[0]]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from workflow.figures.material import Material
 from workflow.figures.style import COLORS, PAGE_WIDTH, no_values
 from workflow.grid.record import OK
-from workflow.tables.identity import label
+from workflow.tables.identity import first_seeds, label
 
 REAL = "real examples"
 ROW_HEIGHT = 0.16  # inches
@@ -48,10 +48,8 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
     """Rows without failures, the first seed of each model, and of chains the states that are furthest from a start."""
     rows = table[table["status"] == OK]
     rows = rows[rows["chain_start"] != "data"]
-    keys = ["model", "n_levels"]
-    first = rows.groupby(keys, dropna=False)["seed"].transform("min")
-    rows = rows[(rows["seed"] == first) | rows["seed"].isna()]
-    last = rows.groupby(keys, dropna=False)["n_chain_steps"].transform("max")
+    rows = first_seeds(rows)
+    last = rows.groupby(["model", "n_levels"], dropna=False)["n_chain_steps"].transform("max")
     rows = rows[(rows["n_chain_steps"] == last) | rows["n_chain_steps"].isna()]
     order = (1.0 - rows["coverage"]).where(rows["seed"].notna(), -1.0)  # controls first
     return rows.assign(order=order).sort_values("order", kind="stable").reset_index(drop=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from workflow.grid.record import OK
 from workflow.tables import findings
 from workflow.tables.evidence import Tables
-from workflow.tables.identity import label
+from workflow.tables.identity import first_seeds, label
 from workflow.tables.markup import Section, to_markdown
 from workflow.tables.numbers import estimate, with_error
 from workflow.tables.tightest import tightest
@@ -75,9 +75,7 @@ def _values(tables: Tables) -> pd.DataFrame:
     exact = long[(long["estimator"] == "exact") & (long["status"] == OK)]
     exact = exact.assign(nats=exact["mean_nats"], text=[f"exact: {_mean(row)}" for _, row in exact.iterrows()])
     names = ["dataset", "model", "kind", "n_levels", "seed", "nats", "text"]
-    both = pd.concat([tight[names], exact[names]], ignore_index=True)
-    first = both.groupby(["dataset", "model", "n_levels"], dropna=False)["seed"].transform("min")
-    return both[both["seed"] == first]
+    return first_seeds(pd.concat([tight[names], exact[names]], ignore_index=True))
 
 
 def _cells(row: pd.Series, tables: Tables) -> dict[str, str]:

@@ -44,6 +44,12 @@ def label(row: pd.Series) -> str:
     return row["model"] if pd.isna(row["n_levels"]) else f"{row['model']}, k = {row['n_levels']:g}"
 
 
+def first_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of every model's first seed, and those that belong to none, such as of controls without a model."""
+    first = rows.groupby(["dataset", "model", "n_levels"], dropna=False)["seed"].transform("min")
+    return rows[(rows["seed"] == first) | rows["seed"].isna()]
+
+
 def table(rows: list[dict[str, Any]], names: list[str]) -> pd.DataFrame:
     """A table with these columns."""
     return _typed(pd.DataFrame([{name: row.get(name) for name in names} for row in rows], columns=names))
