@@ -4,6 +4,7 @@ The same estimators, numbers and claims as those of the pipeline (`certificates`
 with an inference model of its own. Not here: estimates without an upper bound (`evaluation`, which is passed on).
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from cdae.certificates.claims import Claim, of_both_sides, threshold_nats
 from cdae.certificates.evidence import Evidence
@@ -19,7 +21,7 @@ from cdae.certificates.measured import Measured, measure, simulate
 from cdae.certificates.surpassed import AtPoints, surpassed
 from cdae.certificates.trials import N_PILOT_POINTS, Trial, Trials
 from cdae.certificates.work import Work
-from cdae.estimators.progress import Progress, to_stderr
+from cdae.estimators.progress import Progress
 from cdae.evaluation import Estimates, evaluate
 from cdae.in_memory import adopted, at_rest, check_certifiable, check_examples, check_generator, in_precision_of
 from cdae.purposes import by_purpose
@@ -30,6 +32,11 @@ __all__ = ["Certificate", "Certificates", "Estimates", "certify", "evaluate"]
 HEAD = ("estimator", "lower bound in nats", "gap in nats", "claim")
 N_CHECKED = 10  # test points, at most, of the independent repeats
 AVERAGES = {"n_draws": 20, "n_repeats": 10}  # of all pairs, and of sequential Monte Carlo with as many particles
+
+
+def above_the_bar(line: str) -> None:
+    """Print a line of progress to stderr, above the bar where there is one."""
+    tqdm.write(line, file=sys.stderr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +103,7 @@ def certify(
     n_importance_samples: int = 100,
     n_repeats: int = 4,
     generator: torch.Generator,
-    progress: Progress = to_stderr,
+    progress: Progress = above_the_bar,
 ) -> Certificates:
     """Bound log p(x) from below at test points, and from both sides at points that the model draws.
 
@@ -111,7 +118,7 @@ def certify(
         n_importance_samples: M of the estimates by importance sampling.
         n_repeats: of the whole estimate, on at most 10 of the test points; with fewer than 4, nothing is claimed from
             them, and with 0 there are none.
-        progress: called with one line at a time.
+        progress: called with one line at a time. On a terminal there is a bar of the estimators besides.
 
     Raises:
         ValueError: if methods are missing, or return something else than they should, or a size, the examples or the
@@ -150,7 +157,8 @@ def _run(model: Any, x: Tensor, order: Tensor, training: Examples, work: Work) -
     with torch.no_grad():
         simulated = simulate(model, work)
     found = []
-    for trial in Trials(work, training).of(model):
+    trials = list(Trials(work, training).of(model))
+    for trial in tqdm(trials, desc="certify", unit="estimator", file=sys.stderr, disable=None):  # a terminal has it
         measured = measure(trial, x, partial(_first, order), simulated, work)
         try:
             found.append((trial, measured, measured.fields(trial, None)))

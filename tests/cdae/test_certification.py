@@ -1,5 +1,7 @@
 """Certificates of models in memory: right ones for models with a known density, and clear errors for broken ones."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -46,6 +48,19 @@ def run(model, x, **changes):
 
 def of(certificates, name):
     return next(row for row in certificates if row.estimator == name)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_terminal_has_a_bar_and_a_file_has_lines_alone(is_terminal, monkeypatch):
+    class Output(io.StringIO):
+        def isatty(self):
+            return is_terminal
+
+    output = Output()
+    monkeypatch.setattr("sys.stderr", output)
+    certify(Binary(), binary_data(60), **SIZES, n_repeats=0, generator=seeded(3))
+    text = output.getvalue()
+    assert ("certify: 100%" in text) == is_terminal and "annealed, prior, simulated: points 1 to 20 of 20" in text
 
 
 def test_a_decoder_alone_has_a_positive_gap_that_shrinks_with_the_distributions():
