@@ -4,6 +4,7 @@ It lives in namespaces of its own: its network, so that no port is taken, its pr
 them, its name, and its /etc/slurm, where Slurm looks for its configuration. All that it writes lies in one folder.
 """
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "unshare", "nsenter")
+PLUGIN = "snakemake_executor_plugin_slurm"
 NODE, N_CPUS, MEGABYTES = "node", 2, 16_000
 ADDRESS = "10.0.0.1"  # where the only address is 127.0.0.1, Slurm finds none
 SECONDS_TO_START = 30.0
@@ -62,6 +64,8 @@ def reason_to_skip() -> str:
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         return f"no {', '.join(missing)}: install Debian's slurm-wlm and munge"
+    if importlib.util.find_spec(PLUGIN) is None:
+        return f"no {PLUGIN}: pip install '.[slurm]'"
     if os.geteuid() != 0:
         return "slurmd and namespaces need root"
     allowed = subprocess.run([*_unshare(), "mount", "--bind", "/etc/slurm", "/etc/slurm"], capture_output=True)

@@ -191,6 +191,7 @@ def test_its_file_counts_in_the_evaluation_of_the_cells_that_it_runs_on_and_in_n
     after = Provenance(own).of_everything()
     cells = {f"estimates/{dataset}/gaussian/0.json" for dataset in own["datasets"]}
     tables = {"tables/provenance.json", *(f"figures/{dataset}/provenance.json" for dataset in own["datasets"])}
+    tables |= {"report/provenance.json", "figures/digits/judged_provenance.json"}
     for other in (without_it, before):
         changed = {path.removeprefix(own["results_dir"] + "/") for path in after if after[path] != other[path]}
         assert changed == cells | tables
