@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from baselines import flip_pairs
 from cdae.bernoulli import LogBernoulli, flipped, from_probabilities, log_flips
 from cdae.binary_images import binary, check_binarized, draw_binary, standardize
 from cdae.data import TrainingSet
@@ -111,6 +112,17 @@ class BitFlipCDAE(nn.Module):
         transitions = flipped(self.logits(latents), self.below()[:, None, None])
         steps = transitions.log_prob(torch.cat([x[None], latents[:-1]])).sum(0)
         return self.prior.log_prob(latents[-1]) + steps - log_flips(x, latents, self.flip_probability).sum(0)
+
+    def all_pairs(
+        self,
+        x: Float[Tensor, "n dim"],
+        *,
+        n_draws: int,
+        generator: torch.Generator,
+        true_latents: Float[Tensor, "k n dim"] | None = None,
+    ) -> Float[Tensor, "n"]:
+        """Return the log of the average weight of all M^k paths, in nats per example: see `baselines.flip_pairs`."""
+        return flip_pairs.log_likelihood(self, x, n_draws=n_draws, generator=generator, true_latents=true_latents)
 
     def loss(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
         """Compute the loss named at construction, in nats, averaged over new black and white images of x.

@@ -6,11 +6,12 @@ estimate is the average importance weight of all M^k paths. It is unbiased for P
 lower bound. The cost per example is k M passes through the network, and k - 1 products of M x M.
 """
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from baselines.bit_flips import BitFlipCDAE
 from cdae.bernoulli import LogBernoulli, flipped, log_flips
 from cdae.binary_images import binary
 from cdae.gaussian import log_mean_exp
@@ -18,9 +19,28 @@ from cdae.gaussian import log_mean_exp
 BLOCK_STATES = 2_000  # states of several examples at one level; a constant, because draws depend on it
 
 
+@runtime_checkable
+class FlipCascade(Protocol):
+    """What the recursion needs of a cascade of flipped pixels."""
+
+    flip_probability: Float[Tensor, "k"]
+
+    @property
+    def n_levels(self) -> int: ...
+
+    @property
+    def prior(self) -> LogBernoulli: ...
+
+    def infer(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, "k n dim"]: ...
+
+    def logits(self, noisy: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]: ...
+
+    def below(self) -> Float[Tensor, "k"]: ...
+
+
 @torch.no_grad()
 def log_likelihood(
-    model: BitFlipCDAE,
+    model: FlipCascade,
     x: Float[Tensor, "n dim"],
     *,
     n_draws: int,
@@ -46,7 +66,7 @@ def log_likelihood(
 
 
 def _log_mean_weight(
-    model: BitFlipCDAE, x: Tensor, n_draws: int, true_latents: Tensor | None, generator: torch.Generator
+    model: FlipCascade, x: Tensor, n_draws: int, true_latents: Tensor | None, generator: torch.Generator
 ) -> Tensor:
     """Run the recursion, top level first; log_b is (n, M)."""
     states = model.infer(x.repeat_interleave(n_draws, 0), generator=generator)

@@ -151,6 +151,20 @@ class Chain(Protocol):
 
 
 @runtime_checkable
+class PairsLevels(Protocol):
+    """Combines M draws of every level in all M^k ways by itself, for latents that are no Gaussian states."""
+
+    def all_pairs(
+        self,
+        x: Float[Tensor, "n dim"],
+        *,
+        n_draws: int,
+        generator: torch.Generator,
+        true_latents: Float[Tensor, "k n dim"] | None = None,
+    ) -> Float[Tensor, "n"]: ...  # the log of the average weight, in nats; with the true latents it is an upper bound
+
+
+@runtime_checkable
 class Leveled(Protocol):
     """Passes every example through its network once per level."""
 

@@ -16,7 +16,7 @@ from cdae.estimators.proposals import PROPOSALS, Guided, Proposal, fit_guided, v
 from cdae.estimators.quadrature import Quadrature
 from cdae.estimators.sandwich import Annealing
 from cdae.estimators.two_sided import TwoSided
-from cdae.interfaces import Cascade, Chain, Decoder, Denoises, Weighted
+from cdae.interfaces import Cascade, Chain, Decoder, Denoises, PairsLevels, Weighted
 
 N_PILOT_POINTS, N_PILOT_CHAINS = 16, 2  # training examples, and chains of each
 N_ROTATIONS = 4  # of a trajectory
@@ -68,8 +68,11 @@ class Trials:
         if isinstance(model, Weighted) and not isinstance(model, Denoises):
             s = self.settings["importance_weighted"]
             make = partial(sandwich.encoder_sampling, model, s["n_importance_samples"])
-            own = "forward process" if isinstance(model, Chain) else "encoder"
+            own = _inference_model(model)
             yield Trial(name="importance_weighted", variant=own, n_test=s["n_points"], make=make)
+        if isinstance(model, PairsLevels):
+            make = partial(sandwich.repeated_own_all_pairs, model, **self.settings["all_pairs"])
+            yield Trial(name="all_pairs", variant="paper", n_test=self.settings["n_points"], make=make)
         if isinstance(model, Decoder):
             yield self._from_the_prior(sandwich.prior_sampling_of_decoder, model)
             yield self._annealed("encoder" if isinstance(model, Weighted) else "prior", DecoderFit(model))
@@ -167,6 +170,13 @@ class Trials:
         measured = {name: torch.from_numpy(part[name]) for name in MEASURED}
         fixed = Course(**measured, n_steps=N_ROTATIONS, force_precision=s["force_precision"])
         return Annealing(fit, fixed, s["n_distributions"], s["n_chains"], self.work.progress)
+
+
+def _inference_model(model: Weighted) -> str:
+    """How tables name the inference model that a model brings with it."""
+    if isinstance(model, PairsLevels):
+        return "paper"
+    return "forward process" if isinstance(model, Chain) else "encoder"
 
 
 def random_rows(examples: Tensor, n: int, *, generator: torch.Generator) -> Tensor:

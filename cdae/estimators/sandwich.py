@@ -25,7 +25,7 @@ from cdae.estimators.proposals import Proposal, draw_log_weights, log_joint, log
 from cdae.estimators.two_sided import BothSides
 from cdae.estimators.whitened import Base
 from cdae.gaussian import log_mean_exp, standard_normal
-from cdae.interfaces import Cascade, Decoder, Weighted
+from cdae.interfaces import Cascade, Decoder, PairsLevels, Weighted
 
 BASE_POINTS = 25  # whose bases are held together: up to 4 MB per point and level
 BLOCK_ROWS = 2_000  # rows (draws times examples) of a block; a constant, because draws depend on it
@@ -134,6 +134,11 @@ class Repeated:
 def repeated_all_pairs(model: Cascade, proposal: Proposal, *, n_draws: int, n_repeats: int) -> Repeated:
     """Build independent repeats of `all_pairs.log_likelihood`."""
     return Repeated(partial(all_pairs.log_likelihood, model, proposal=proposal, n_draws=n_draws), n_repeats)
+
+
+def repeated_own_all_pairs(model: PairsLevels, *, n_draws: int, n_repeats: int) -> Repeated:
+    """Build independent repeats of the model's own all pairs."""
+    return Repeated(partial(model.all_pairs, n_draws=n_draws), n_repeats)
 
 
 def repeated_sequential(model: Cascade, proposal: Proposal, *, n_particles: int, n_repeats: int) -> Repeated:

@@ -11,7 +11,7 @@ from baselines.registry import target_of
 from cdae.class_source import methods_of
 from cdae.estimators.catalogue import ESTIMATORS
 from cdae.import_path import ImportPath, is_import_path
-from cdae.interfaces import Chain, Decoder, Denoises, Simulates, Weighted
+from cdae.interfaces import Chain, Decoder, Denoises, PairsLevels, Simulates, Weighted
 from cdae.own_methods import FORWARDED
 
 EVALUATED, CERTIFIED = "evaluation", "certificate"
@@ -21,6 +21,7 @@ CERTIFICATES: dict[str, tuple[type, ...]] = {  # estimator of `cdae.certificates
     "annealed, fitted": (Simulates, Denoises),
     "annealed, of a chain": (Simulates, Chain),
     "all_pairs": (Simulates, Denoises),
+    "all_pairs, the model's own": (Simulates, PairsLevels),
     "sequential": (Simulates, Denoises),
 }
 INSTEAD = {"sample_sets": "sample or sample_sets", "simulate": "sample_x or simulate"}  # of a user's own model
