@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from baselines import flip_pairs
+from cdae.estimators.sandwich import repeated_own_all_pairs
 from tests.baselines.test_bit_flips import CASES, cascade
 from tests.helpers import assert_mean, mutated, seeded
 
@@ -64,6 +65,19 @@ def test_with_the_true_latents_its_inverse_averages_to_the_inverse_probability()
     for corner in oracle.states:
         of_corner = upper[(x.numpy() == corner).all(1)]
         assert_mean(np.exp(oracle.log_prob(corner) - of_corner), 1.0)
+
+
+def test_a_certificate_has_both_sides_of_the_exact_probability():
+    """Over data that the model has generated: E[estimate / P(x)] = 1 below, and E[P(x) / estimate] = 1 above."""
+    model, oracle, _, _ = cascade_and_draws(1)
+    x, latents = model.simulate(40_000, generator=seeded(6))
+    pairs = repeated_own_all_pairs(model, n_draws=N_DRAWS, n_repeats=2)
+    log_p = np.array([oracle.log_prob(row) for row in x.numpy()])
+    both = pairs.both_sides(x, latents, generator=seeded(7))
+    assert both.log_weights.shape == (2, len(x))
+    assert_mean(np.exp(both.log_weights[0].numpy() - log_p), 1.0)
+    assert_mean(np.exp(log_p - both.upper.numpy()), 1.0)
+    assert both.log_weights.numpy().mean() < log_p.mean() < both.upper.numpy().mean()
 
 
 def test_no_draws_are_refused():

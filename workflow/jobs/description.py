@@ -21,7 +21,7 @@ CERTIFICATES: dict[str, tuple[type, ...]] = {  # estimator of `cdae.certificates
     "annealed, fitted": (Simulates, Denoises),
     "annealed, of a chain": (Simulates, Chain),
     "all_pairs": (Simulates, Denoises),
-    "all_pairs, the model's own": (Simulates, PairsLevels),
+    "all_pairs, its own": (Simulates, PairsLevels),
     "sequential": (Simulates, Denoises),
 }
 INSTEAD = {"sample_sets": "sample or sample_sets", "simulate": "sample_x or simulate"}  # of a user's own model
