@@ -23,16 +23,16 @@ from workflow.grid.config_file import read
 from workflow.grid.provenance import Provenance
 
 SOURCES = ["Snakefile", "workflow", "cdae", "baselines", "config", "profiles", "environment.yml", "results/reference"]
-SECONDS = ROOT / "results" / "reference" / "mnist" / "seconds.csv"
-BENCHMARKS = ROOT / "results" / "mnist" / "benchmarks"
+SECONDS = ROOT / "results" / "reference" / "paper" / "seconds.csv"
+BENCHMARKS = ROOT / "results" / "paper" / "benchmarks"
 
 
 def memory(bench: Workbench) -> dict[str, Measured]:
     """The largest job on MNIST of the committed run, or else of the run that is here."""
     with tempfile.TemporaryDirectory() as folder:
-        seconds, where = SECONDS, "the committed run of config/mnist.yaml"
+        seconds, where = SECONDS, "the committed run of config/paper.yaml"
         if not seconds.is_file() and BENCHMARKS.is_dir():
-            seconds, where = Path(folder) / "seconds.csv", "the run of config/mnist.yaml in results/"
+            seconds, where = Path(folder) / "seconds.csv", "the run of config/paper.yaml in results/"
             duration.write(seconds, BENCHMARKS)
         return {"memory": largest(seconds, where)}
 
@@ -40,7 +40,7 @@ def memory(bench: Workbench) -> dict[str, Measured]:
 def largest(seconds: Path, where: str) -> Measured:
     """The job with the highest peak in a file that `duration` wrote, in GB."""
     if not seconds.is_file():
-        return Measured(None, "no run of config/mnist.yaml is committed or in results/")
+        return Measured(None, "no run of config/paper.yaml is committed or in results/")
     with seconds.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["peak_megabytes"] and row["dataset"] == "mnist"]
     if not rows:

@@ -1,4 +1,4 @@
-"""What every workload works with: images, the sizes of the work, and models as config/mnist.yaml has them."""
+"""What every workload works with: images, the sizes of the work, and models as config/paper.yaml has them."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from cdae.datasets.registry import loader
 from cdae.training import fit
 
 ROOT = Path(__file__).parents[1]
-CONFIG = ROOT / "config" / "mnist.yaml"
+CONFIG = ROOT / "config" / "paper.yaml"
 INK = 0.2  # share of pixels of a synthetic image that are not 0, about that of MNIST
 
 
@@ -99,9 +99,11 @@ class Workbench:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of the configured training of a CDAE."""
-        return self.config["models"]["cdae"]["training"]
+        return self.config["models"]["cdae-geometric"]["training"]
 
-    def model(self, name: str = "cdae", *, n_levels: int = 4, hidden_sizes: tuple[int, ...] = (), seed: int = 0) -> Any:
+    def model(
+        self, name: str = "cdae-geometric", *, n_levels: int = 4, hidden_sizes: tuple[int, ...] = (), seed: int = 0
+    ) -> Any:
         """An untrained model, as configured but for the size of its network, the bench's own if none is given."""
         sizes = hidden_sizes or self.sizes.hidden_sizes
         options = {**self.config["models"][name], "n_levels": n_levels, "hidden_sizes": sizes}
