@@ -26,7 +26,7 @@ WHOLE = [
     "n_checked", "n_repeats", "passes_per_example", "n_samples", "n_real", "n_chains", "n_steps", "n_models",
     "n_own", "n_labels", "n_draws", "n_features", "n_examples", "n_train_examples",
 ]  # fmt: skip
-YES_OR_NO = ["best", "extrapolates"]
+YES_OR_NO = ["best", "extrapolates", "first_to_reach"]
 
 
 def columns(identity: Identity) -> dict[str, Any]:
