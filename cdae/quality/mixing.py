@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cdae.estimators.progress import Progress, is_tenth, to_stderr
 from cdae.quality.effective_size import effective_sample_size
 from cdae.quality.judge import CONFIDENT
 
@@ -35,8 +36,12 @@ def walk(
     start: Float[Tensor, "chains dim"],
     n_steps: int,
     probabilities: Callable[[Tensor], Tensor],
+    progress: Progress = to_stderr,
 ) -> Probabilities:
     """Take n_steps steps from the start, and return the class probabilities of the states after each of them.
+
+    Args:
+        progress: receives a line of text after every tenth of the steps.
 
     Raises:
         ArithmeticError: if a state is not finite.
@@ -47,6 +52,8 @@ def walk(
         if not x.isfinite().all():
             raise ArithmeticError(f"a state that is not finite after {n} steps")
         found.append(probabilities(x).double().cpu())
+        if is_tenth(n - 1, n_steps):
+            progress(f"step {n} of {n_steps}")
     return torch.stack(found).numpy()
 
 

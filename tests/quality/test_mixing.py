@@ -123,6 +123,12 @@ def test_a_walk_is_the_states_after_every_step():
         mixing.walk(lambda x: x / (1.0 - x), torch.full((1, 1), 0.5), 4, lambda x: x)
 
 
+def test_a_walk_says_about_ten_times_how_far_it_is():
+    lines = []
+    mixing.walk(lambda x: x, torch.zeros(1, 1), 25, lambda x: x, lines.append)
+    assert lines == [f"step {n} of 25" for n in (3, 5, 8, 10, 13, 15, 18, 20, 23, 25)]
+
+
 def test_too_few_chains_or_steps_are_refused():
     with pytest.raises(ValueError, match="mixing: got 1 chains of 50 steps, expected 2 of 8 at least"):
         mixing.summary(np.ones((50, 1, 2)))

@@ -108,6 +108,12 @@ def test_every_claim_has_its_answer_with_numbers_of_the_tables():
     assert "errs on 0.196 ± 0.011 [representation 3] with `cdae, k = 4` before training" in probes
 
 
+def test_of_a_single_cascade_one_distance_from_the_prior_is_said():
+    known = tables()
+    known["bound_terms.csv"] = known["bound_terms.csv"].query("n_levels == 2")
+    assert "off the prior by 12.50 [bound_terms 2, 3] (`cdae, k = 2`) nats." in findings.page(known)
+
+
 @pytest.mark.parametrize(("difference", "words"), [(5.7, "above"), (5.6, "not told apart from"), (-5.7, "below")])
 def test_values_are_told_apart_by_more_than_two_errors_of_their_difference(difference, words):
     """Either has an error of 2, and so the difference has one of 2.83."""

@@ -439,6 +439,7 @@ def test_report_is_written(finished):
     assert "The verdict on the run" in page and "cdae, k = 3" in page
     assert n_rows > 150 and f"All {n_rows} estimates succeeded." in page
     assert "<script" not in page, "it would end the script that the text stands in"
+    assert (ROOT / "profiles/default/report.css").read_text() in text, "what narrow screens need, whatever is open"
     shown = json.loads(re.search(r"^ *var results = (\{.*);$", text, flags=re.MULTILINE)[1])
     figures = [entry for name, entry in shown.items() if name.endswith(".svg")]
     assert len(figures) == 15 + 11 and all(

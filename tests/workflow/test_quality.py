@@ -1,6 +1,7 @@
 """The quality stage: what is judged, the check of its section, its jobs, its table and its figure."""
 
 import copy
+import re
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -218,6 +219,16 @@ def test_chains_and_independent_samples_have_a_row_of_how_they_mix(config, digit
     assert len(samples) == 2 + 8 and not set(samples["variant"]) & set(table["variant"])
     again = judge(config, digits, classified, tmp_path, "dae-walkback")
     assert again == found["dae-walkback"]
+
+
+def test_its_log_says_what_is_done_now_and_how_far_chains_are(config, digits, classified, tmp_path, capsys):
+    judge(config, digits, classified, tmp_path, "dae-walkback")
+    lines = capsys.readouterr().err.splitlines()
+    for line in ("samples: draw 50", "samples: judge sampling from data, 3 steps", "mixing, from noise: step 8 of 8"):
+        assert lines.count(line) == 1, line
+    sections = [re.split("[:,]", line)[0] for line in lines]
+    said = [name for name in dict.fromkeys(sections) if name in {"samples", *config["quality"]}]
+    assert said == ["samples", "mixing", "representation", "denoising"]
 
 
 def test_without_the_section_nothing_is_said_of_mixing(config, digits, classified, tmp_path):

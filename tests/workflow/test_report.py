@@ -87,6 +87,14 @@ def test_every_page_is_made_and_needs_no_network(committed):
         assert text.startswith("<!doctype html>") and not re.findall(FROM_ELSEWHERE, text)
 
 
+def test_what_is_wide_scrolls_within_its_box(committed):
+    """Every table has such a box, and so have formulas in the style."""
+    for text in committed.values():
+        assert text.count("<table") == text.count('<div class="rows"><table')
+        assert "main.page div.rows {overflow-x: auto" in text and "main.page pre {overflow-x: auto}" in text
+        assert "main.page figure {overflow-x: auto}" in text
+
+
 def test_the_page_of_findings_shows_the_figures_that_it_names(committed):
     shown = re.findall("<figcaption>caption of (.*?)</figcaption>", committed["findings"])
     assert shown == [name for claim in findings.CLAIMS for name in claim.figures]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cdae.data import TrainingSet
+from cdae.estimators.progress import Progress, to_stderr
 from cdae.interfaces import Chained, Samples
 from cdae.quality import mixing
 from cdae.quality.classifier import as_real
@@ -54,13 +55,14 @@ class Chains:
             start = model.noise_starts(self.n_chains, generator=generator)
 
         def probabilities() -> np.ndarray:
-            step = partial(model.step, generator=generator)
-            return mixing.walk(step, start.float(), self.n_steps, self._probabilities)
+            step, progress = partial(model.step, generator=generator), _lines_of(f"from {origin}")
+            return mixing.walk(step, start.float(), self.n_steps, self._probabilities, progress)
 
         return self._row(probabilities, f"from {origin}", last_step="sample", chain_start=origin)
 
     def _of_samples(self, model: Samples) -> list[QualityRow]:
         n, rows = self.n_chains * self.n_steps, []
+        to_stderr(f"mixing: draw {n} independent samples")
         for samples in model.sample_sets(n, generator=self.generator("mixing of independent samples")):
             values, variant = samples.values[:n].float(), samples.variant
             if len(values) == n:
@@ -91,10 +93,17 @@ class Chains:
             "counts": {"n_chains": self.n_chains, "n_steps": self.n_steps},
         }
         try:
-            found = mixing.summary(probabilities())
+            states = probabilities()
+            _lines_of(variant)("measure")
+            found = mixing.summary(states)
         except ArithmeticError as error:
             traceback.print_exc()
             return QualityRow(status=FAILED, reason=reason(error), **known, **fields)
         return QualityRow(
             measures={name: value for name, value in found.items() if np.isfinite(value)}, **known, **fields
         )
+
+
+def _lines_of(variant: str) -> Progress:
+    """Lines of progress that say which chains they are of."""
+    return lambda line: to_stderr(f"mixing, {variant}: {line}")

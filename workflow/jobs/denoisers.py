@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cdae.corruption import NoiseSchedule
+from cdae.estimators.progress import to_stderr
 from cdae.interfaces import Layered
 from cdae.quality.denoising import Denoise, best_linear, best_of, denoiser_of, squared_errors
 from cdae.statistics import mean_and_error
@@ -58,6 +59,7 @@ class Denoisers:
 
     def _errors(self, denoise: Denoise, x: Tensor, levels: list[float], split: str) -> Tensor:
         """In units of the data's pooled variance."""
+        to_stderr(f"denoising: {len(x)} {split} examples, {len(levels)} levels")
         generator = self.examples.generator(f"denoising, {split}")
         return squared_errors(denoise, x, levels, generator=generator) / self.unit**2
 

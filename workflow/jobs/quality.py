@@ -8,6 +8,7 @@ import torch
 
 from cdae import checkpoint
 from cdae.computing.files import read_record, write_record
+from cdae.estimators.progress import to_stderr
 from cdae.interfaces import Samples, SampleSet
 from cdae.quality.judge import Judge
 from workflow.grid.quality_record import BEFORE_TRAINING, SAMPLES, QualityRecord, QualityRow
@@ -106,7 +107,9 @@ class Quality:
         """A row for every variant; a variant that gives more samples than are asked for is cut."""
         assert isinstance(model, Samples), "the grid judges no other"
         n = self.cell.config["quality"]["n_samples"]
+        to_stderr(f"samples: draw {n}")
         for samples in model.sample_sets(n, generator=self.cell.generator("quality")):
+            to_stderr(f"samples: judge {samples.variant.words}")
             self.rows.append(classification.row(judge, samples.values[:n].float(), **of_variant(samples)))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from cdae.estimators.progress import to_stderr
 from cdae.quality.principal import principal_components
 from cdae.quality.probe import balanced, neighbour_errors, probe_errors
 from cdae.quality.representation import representation
@@ -64,6 +65,7 @@ class Representations:
     def _row(self, seen: Tensor, unseen: Tensor, draws: list[Tensor], variant: str) -> QualityRow:
         """Errors per test example, averaged over draws of training examples; their spread between draws is apart."""
         labels, measures = self.labels["train"], {}
+        to_stderr(f"representation, {variant or 'after training'}: {len(draws[0])} labels, {len(draws)} draws")
         for name, errors in ERRORS.items():
             found = torch.stack([errors(seen[d], labels[d], unseen, self.labels["test"]) for d in draws])
             measures[name], measures[f"{name}_standard_error"] = mean_and_error(found.mean(0))

@@ -1,4 +1,5 @@
-"""A page of the report: markdown and tables as one HTML file that needs no network, with tables that can be sorted.
+"""A page of the report: markdown and tables as one HTML file that needs no network, with tables that can be sorted. On
+a narrow screen what is wide scrolls within its box: tables, whose first column stays, figures and formulas.
 
 A click on the head of a column sorts its rows, by the first number of a cell where all cells begin with one. The style
 holds within `main.page` alone, so that a page can stand inside another one.
@@ -21,16 +22,24 @@ main.page h2 {font-size: 1.15rem; font-weight: 600; margin: 1.4rem 0 0.4rem}
 main.page p, main.page ul {margin: 0.5rem 0; max-width: 62rem}
 main.page ul {list-style: disc; padding-left: 1.2rem}
 main.page code {background: #f1f5f9; padding: 0 0.2em; font-size: 0.9em; font-weight: normal; overflow-wrap: anywhere}
+main.page pre {overflow-x: auto}
 main.page code::before, main.page code::after {content: none}
 main.page div.rows {overflow-x: auto; max-height: 85vh; border: 1px solid #cbd5e1; margin: 0.5rem 0}
 main.page table {border-collapse: collapse; font-size: 13px; margin: 0; width: auto}
 main.page th, main.page td {padding: 0.2rem 0.6rem; border-bottom: 1px solid #e2e8f0; text-align: right}
-main.page th:first-child, main.page td:first-child {text-align: left}
+main.page th:first-child, main.page td:first-child {text-align: left; left: 0}
 main.page th {position: sticky; top: 0; background: #e2e8f0; cursor: pointer; vertical-align: bottom; text-align: left}
 main.page td {white-space: nowrap}
+main.page td:first-child {position: sticky; background: #fff}
+main.page th:first-child {z-index: 1}
 main.page figure {margin: 1rem 0}
 main.page figure img {max-width: 100%; height: auto}
 main.page figcaption {font-size: 13px; color: #475569}
+@media (max-width: 700px) {
+  main.page {padding-top: 0.5rem}
+  main.page figure {overflow-x: auto}
+  main.page figure img {max-width: none}
+}
 """
 SORT = r"""
 const number = text => parseFloat(text.replace(/[*,]/g, ""));

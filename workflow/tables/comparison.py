@@ -48,7 +48,7 @@ def update(reference: Path, tables: Path) -> None:
 
 REFERENCE_NOTE = """\
 Tables and main figures of a finished run, committed to compare new runs with; `machine.json` says on what kind of
-machine it ran, and `seconds.csv` how long every job took.
+machine it ran, `seconds.csv` how long every job took, and `time_to_bound.csv` what it took to reach a bound.
 Written by `python -m workflow.scripts.compare REFERENCE RESULTS --update`, never by hand.
 """
 

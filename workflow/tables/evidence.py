@@ -54,7 +54,7 @@ def prior(dataset: str, tables: Tables) -> Iterator[str]:
     ]
     if found:
         ends = [f"{nats:.2f} {cited} ({name})" for nats, name, cited in (min(found), max(found))]
-        yield f"on `{dataset}` the noisiest copies are off the prior by {' to '.join(ends)} nats"
+        yield f"on `{dataset}` the noisiest copies are off the prior by {' to '.join(dict.fromkeys(ends))} nats"
 
 
 def copies(dataset: str, tables: Tables) -> Iterator[str]:

@@ -9,7 +9,7 @@ from cdae.computing.files import read_record, write_text
 from workflow.grid.cells import Options
 from workflow.grid.provenance import Hashes, foreign
 from workflow.grid.record import EvaluationRecord
-from workflow.tables import certificates_page, findings, paired_differences, published, summary_page
+from workflow.tables import certificates_page, findings, paired_differences, published, stability, summary_page
 from workflow.tables.bound_terms import bound_terms
 from workflow.tables.cells import read_certified, read_evaluated, read_quality, read_snapshots
 from workflow.tables.certificates import certificates, own_bounds, without_simulate
@@ -62,6 +62,8 @@ def make(
     pairs = paired_differences.paired_differences(both_sides, certified)
     shown = [*certificates_page.sections(certified), *paired_differences.sections(pairs)]
     ours = list(summary_page.sections(summary, curve, certified, gaps, cards))
+    between_seeds = stability.stability(long)
+    spreads = stability.sections(between_seeds, cards)
     judged = [read_quality(path) for path in quality_records]
     ranked = ranked_values(long, certified)
     loaders = {name: options["loader"] for name, options in config["datasets"].items()}
@@ -70,7 +72,7 @@ def make(
     made: dict[str, pd.DataFrame | str] = {
         "log_likelihood.csv": long,
         "summary.csv": summary,
-        "summary.md": to_markdown("Log-likelihoods", summary_page.NOTE, ours, protocol),
+        "summary.md": to_markdown("Log-likelihoods", summary_page.NOTE, [*ours, *spreads], protocol),
         "summary.tex": to_latex(summary_page.NOTE, ours),
         "published.md": to_markdown("Published figures", published.NOTE, others),
         "bound_terms.csv": bound_terms(ends),
@@ -84,6 +86,7 @@ def make(
         ),
         "paired_differences.csv": pairs,
         "snapshots.csv": curve,
+        "stability.csv": between_seeds,
         "diagnostics.csv": diagnostics(ends),
         "sample_quality.csv": sample_quality(judged),
         "mixing.csv": mixing(judged),
