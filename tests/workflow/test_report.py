@@ -10,7 +10,7 @@ from tests.workflow.test_findings import reference, tables
 from workflow.grid.products import PAGES, TABLES
 from workflow.report import page as pages_of
 from workflow.report.pages import pages
-from workflow.report.start import MOST_FAILURES, WITH_STATUS, start
+from workflow.report.start import HEADLINE, MOST_FAILURES, NO_HEADLINE, WITH_STATUS, start
 from workflow.tables import findings, snapshots
 from workflow.tables.identity import read_csv, table, write_csv
 
@@ -51,6 +51,12 @@ def test_the_start_says_what_was_run_with_what_success_the_headline_and_the_answ
     for claim in findings.CLAIMS:
         answer = findings.answer(claim, dict(findings.by_dataset(known()))).removeprefix("**Answer:** ")
         assert f"**{claim.title}.** {answer}" in text
+
+
+def test_a_run_without_tightest_bounds_has_no_headline_and_says_so():
+    frames = known()
+    text = start(frames | {"certificates.csv": frames["certificates.csv"].iloc[:0]})
+    assert NO_HEADLINE in text and "The headline" not in text and HEADLINE not in text
 
 
 def test_the_start_names_what_failed_and_counts_the_rest():

@@ -30,13 +30,16 @@ HEADLINE = (
     "in nats per example ± one standard error; of several seeds the first. Own bound: a cascade's is the paper's "
     "(Eq. 4). Parzen of its samples is no bound."
 )
+NO_HEADLINE = "No model of this run has a tightest bound or an exact value, so there is no headline."
 
 
 def start(tables: Tables) -> str:
     """The text, in markdown."""
-    headline = [Section("The headline", _headline(tables))]
+    best = _headline(tables)
+    headline = [] if best.empty else [Section("The headline", best)]
     text = to_markdown("Likelihoods of Cascading Denoising Auto-Encoders", _what_was_run(tables), headline)
-    return "\n\n".join([text, HEADLINE, *_verdict(tables), *_claims(tables)]) + "\n"
+    below = NO_HEADLINE if best.empty else HEADLINE
+    return "\n\n".join([text, below, *_verdict(tables), *_claims(tables)]) + "\n"
 
 
 def _what_was_run(tables: Tables) -> str:
