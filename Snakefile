@@ -42,6 +42,7 @@ rule all:
 
 onstart:
     hold_results()
+    choose_jobs_when_one_ends()
     say(opening_message())
     begin_to_watch()
 

@@ -88,6 +88,20 @@ def test_a_run_that_makes_no_table_prints_none(project):
     assert result.returncode == 0 and "no tables were made by this run" in output and "| vae |" not in output
 
 
+def test_jobs_are_chosen_when_one_has_ended_and_at_no_other_time(project):
+    """Left alone, Snakemake chooses again every second, and more often with every job that has ended."""
+
+    def change(config):
+        keep_one_model("gaussian")(config)
+        config["datasets"] = {name: {"loader": "digits"} for name in ("first", "second", "third")}
+
+    config = project.write_config("three", change)
+    result = project.run("--cores", "1", "--until", "prepare_data", "--verbose", config=config)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert output.count("Ready jobs: ") == 3
+
+
 def test_a_users_file_dated_in_the_future_is_taken_and_another_of_an_older_date_is_noticed(project):
     file = project.folder / "mine.npz"
 

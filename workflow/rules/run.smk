@@ -29,6 +29,13 @@ def jobs_to_run():
     return {job: key(job.rule.name, job.wildcards_dict) for job in needed}
 
 
+def choose_jobs_when_one_ends():
+    """And not every second besides, once for every job that has ended: so Snakemake keeps a limit on the jobs that start
+    in a second, which only a cluster may need. Each time it looks at the files of all jobs that wait."""
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 def opening_message():
     """How long the jobs that are to run will take, from the committed run of a configuration of this name."""
     return duration.message(jobs_to_run().values(), COSTS, workflow.cores)
