@@ -7,7 +7,7 @@ count. So every record carries the hashes of what made it. A record whose hashes
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,10 @@ class Provenance:
 
     def of_tables(self) -> Hashes:
         """All tables: the whole configuration but for the folders of this machine, and the code of tables."""
+        return self._of_tables
+
+    @cached_property
+    def _of_tables(self) -> Hashes:
         cells = [self.of_evaluation(cell) for cell in grid.cells(self.config)]
         return _hashes([grid.portable(self.config), cells], [code_sha256(f"{SCRIPTS}.tabulate", ())])
 
