@@ -136,6 +136,10 @@ class Provenance:
 
     def of_records(self) -> dict[str, Hashes]:
         """The hashes that the record of every cell's estimates ought to have, by its path."""
+        return self._of_records
+
+    @cached_property
+    def _of_records(self) -> dict[str, Hashes]:
         at, all_cells = Records(self.config["results_dir"]), grid.cells(self.config)
         wanted = {at.evaluation(cell): self.of_evaluation(cell) for cell in all_cells}
         for cell in all_cells:

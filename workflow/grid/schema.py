@@ -16,7 +16,8 @@ Schema = dict[str, Any]
 @cache
 def schema() -> Schema:
     """The schema of a whole configuration; the keys of a model depend on its kind (`definition_of_kind`)."""
-    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
+    return yaml.load(FILE.read_text(encoding="utf-8"), Loader=loader)
 
 
 def definition_of_kind(kind: str) -> Schema:
