@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cdae.denoiser import linear
+from cdae.denoiser import linear, uniform
 
 ROWS = 256  # examples that pass together, for limited memory
 MOST_GROUPS, EPSILON = 8, 1e-5
@@ -24,11 +24,8 @@ MOST_GROUPS, EPSILON = 8, 1e-5
 
 def convolution(n_in: int, n_out: int, width: int = 3, *, stride: int = 1, generator: torch.Generator) -> nn.Conv2d:
     """Return a convolution with zeros around the image and torch's default initialisation, drawn from the generator."""
-    layer = nn.utils.skip_init(nn.Conv2d, n_in, n_out, width, stride=stride, padding=width // 2)
-    limit = (n_in * width**2) ** -0.5
-    nn.init.uniform_(layer.weight, -limit, limit, generator=generator)
-    nn.init.uniform_(layer.bias, -limit, limit, generator=generator)
-    return layer
+    layer = nn.Conv2d(n_in, n_out, width, stride=stride, padding=width // 2, device="meta")
+    return uniform(layer, (n_in * width**2) ** -0.5, generator=generator)
 
 
 class GroupNorm(nn.Module):
