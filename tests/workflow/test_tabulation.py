@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import pytest
 
 from cdae.computing.arrays import write_npz
@@ -115,6 +116,7 @@ def test_a_run_in_which_everything_failed_has_all_figures_without_values(everyth
     material = load("digits", everything_failed / "tables", digits, [everything_failed / "pictures.npz"])
     for name, draw in DRAWERS.items():
         assert "no values" in [text.get_text() for text in draw(material).texts], name
+        plt.close("all")
 
 
 def test_rows_with_every_field_come_into_the_tables(config, tmp_path):
