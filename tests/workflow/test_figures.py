@@ -21,7 +21,7 @@ from workflow.figures.chain_from_prior import aligned
 from workflow.figures.drawers import DRAWERS
 from workflow.figures.material import TABLES, load
 from workflow.figures.panels import point_limits, tile
-from workflow.figures.samples import _filled, _fitting, _row_height
+from workflow.figures.samples import _filled, _fitting, _row_height, _title_size
 from workflow.figures.style import (
     COLORS,
     COLUMN_WIDTH,
@@ -503,3 +503,8 @@ def test_material_is_the_data_sets_own_share(tmp_path):
     assert len(loaded.summary) == 2 and loaded.is_images and loaded.test.shape == (3, 4)
     assert loaded.pictures["cdae-k4"]["path"].tolist() == [1.0, 1.0]
     assert not material(image_shape=()).is_images
+
+
+def test_titles_of_samples_are_smaller_where_names_are_long_and_panels_many():
+    assert _title_size(["vae\nmean"], 10) == 6.0
+    assert 4.0 < _title_size(["vae\nmean", "cdae-geometric-k16\nsample"], 10) < 5.0

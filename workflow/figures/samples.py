@@ -31,10 +31,11 @@ def samples(material: Material) -> Figure:
     figure, grid = plt.subplots(len(rows), n_columns, figsize=(PAGE_WIDTH, height), squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
+    size = _title_size([title for row in rows for title, _ in row], n_columns)
     for i, row in enumerate(rows):
         for axes, (title, values) in zip(grid[i], row, strict=False):
             show(axes, values, material, SAMPLES_SIDE)
-            axes.set_title(title, fontsize=6, pad=2)
+            axes.set_title(title, fontsize=size, pad=2)
     figure.suptitle(f"{material.dataset}: samples")
     return figure
 
@@ -83,3 +84,9 @@ def _short(variant: str) -> str:
 
 def _variants(summary: pd.DataFrame) -> set[tuple[str, str]]:
     return set(zip(summary["model"], summary["variant"], strict=True))
+
+
+def _title_size(titles: list[str], n_columns: int) -> float:
+    """Points, at most 6, with which no title is wider than its panel; a letter is about 0.6 of its size wide."""
+    longest = max(len(line) for title in titles for line in title.splitlines())
+    return min(6.0, 72.0 * PAGE_WIDTH / n_columns / (0.6 * longest))
