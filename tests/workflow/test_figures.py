@@ -308,6 +308,15 @@ def test_certified_by_levels_has_a_line_per_marked_estimator_and_names_other_siz
     assert [t.get_text() for t in left.get_xticklabels()] == ["2", "4"]
 
 
+def test_levels_without_certificates_have_their_own_bound_and_their_tick():
+    rows = [summary_row(n_levels=k) for k in (2, 4, 16)]
+    known = {"summary": summary_table(*rows), "certificates": certificate_table(*certificate_rows())}
+    left, right = draw("certified_by_levels", **known).axes
+    for axes in (left, right):
+        assert [t.get_text() for t in axes.get_xticklabels()] == ["2", "4", "16"]
+    assert left.get_title() == "mnist: cdae, test split"
+
+
 def test_a_gap_below_the_smallest_is_drawn_there():
     rows = [certificate(gap_nats=-0.5), certificate(n_levels=8, gap_nats=2.0)]
     known = {"summary": summary_table(summary_row()), "certificates": certificate_table(*rows)}

@@ -23,8 +23,9 @@ def certified_by_levels(material: Material) -> Figure:
     cascades = cascades[cascades["seed"] == cascades["seed"].min()]
     if cascades.empty:
         return no_values(f"{material.dataset}: bounds and their gaps")
+    model = cascades["model"].iloc[0]
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9), sharex=True)
-    _own_bound(left, material.summary, cascades)
+    own = _own_bound(left, material.summary, cascades)
     for estimator, variant, mark in _marks():
         chosen = cascades[(cascades["estimator"] == estimator) & (cascades["variant"] == variant)]
         chosen = chosen.sort_values("n_levels")
@@ -39,8 +40,8 @@ def certified_by_levels(material: Material) -> Figure:
     if len(exact):
         left.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
     for axes in (left, right):
-        set_axis_of_levels(axes, cascades["n_levels"])
-    left.set(ylabel="log-likelihood (nats per example)", title=f"{material.dataset}: lower bounds, test split")
+        set_axis_of_levels(axes, pd.concat([cascades["n_levels"], own["n_levels"]]))
+    left.set(ylabel="log-likelihood (nats per example)", title=f"{material.dataset}: {model}, test split")
     right.set(yscale="log", ylabel="gap (nats per example)", title=f"{material.dataset}: upper minus lower, simulated")
     figure.legend(*left.get_legend_handles_labels(), fontsize=6.5, ncols=4, loc="outside lower center")
     return figure
@@ -54,8 +55,8 @@ def _marks() -> Iterator[tuple[str, str, Mark]]:
                 yield estimator, variant, mark
 
 
-def _own_bound(axes: Axes, summary: pd.DataFrame, cascades: pd.DataFrame) -> None:
-    """The model's own bound (Eq. 4) on the whole test split."""
+def _own_bound(axes: Axes, summary: pd.DataFrame, cascades: pd.DataFrame) -> pd.DataFrame:
+    """Draw the model's own bound (Eq. 4) on the whole test split, also at levels without certificates; its rows."""
     rows = summary[(summary["kind"] == "cdae") & (summary["estimator"] == "lower_bound")]
     rows = rows[rows["model"].isin(cascades["model"])].sort_values("n_levels")
     _line(
@@ -66,6 +67,7 @@ def _own_bound(axes: Axes, summary: pd.DataFrame, cascades: pd.DataFrame) -> Non
         color(CARDS["lower_bound"].marks[""].color),
         "own bound (Eq. 4)",
     )
+    return rows
 
 
 def _name_other_sizes(axes: Axes, rows: pd.DataFrame, gaps: pd.Series) -> None:
