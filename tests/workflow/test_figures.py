@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from cdae.computing.arrays import write_npz
@@ -21,6 +22,7 @@ from workflow.figures.chain_from_prior import aligned
 from workflow.figures.drawers import DRAWERS
 from workflow.figures.material import TABLES, load
 from workflow.figures.panels import point_limits, tile
+from workflow.figures.sample_quality import _log_axis
 from workflow.figures.samples import _filled, _fitting, _row_height, _title_size
 from workflow.figures.style import (
     COLORS,
@@ -517,3 +519,14 @@ def test_material_is_the_data_sets_own_share(tmp_path):
 def test_titles_of_samples_are_smaller_where_names_are_long_and_panels_many():
     assert _title_size(["vae\nmean"], 10) == 6.0
     assert 4.0 < _title_size(["vae\nmean", "cdae-geometric-k16\nsample"], 10) < 5.0
+
+
+def test_a_narrow_logarithmic_axis_has_few_ticks():
+    _, axes = plt.subplots()
+    for values, expected in {
+        (20.0, 1200.0): ["20", "100", "500"],
+        (3.0, 4.0): ["3.5"],
+        (4.0, 12.0): ["5", "10"],
+    }.items():
+        _log_axis(axes, pd.Series(values))
+        assert [t.get_text() for t in axes.get_xticklabels()] == expected

@@ -14,6 +14,7 @@ from workflow.tables.identity import first_seeds, label
 
 REAL = "real examples"
 ROW_HEIGHT = 0.16  # inches
+MOST_TICKS = 3  # of the logarithmic axis, which is narrow
 PANELS = (  # columns of the table with their colour, and the axis below them
     ({"precision": 0, "recall": 1}, "share"),
     ({"density": 0, "coverage": 1}, "density, share"),
@@ -56,10 +57,11 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _log_axis(axes: Axes, values: pd.Series) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, where the values lie."""
+    """Few ticks at 1, 2 and 5 times powers of ten, where the values lie."""
     low, high = (math.floor(math.log10(value)) for value in (values.min(), values.max()))
     ticks = [digit * 10.0**power for power in range(low, high + 2) for digit in (1, 2, 5)]
     inner = [tick for tick in ticks if values.min() <= tick <= values.max()]
+    inner = inner[:: -(-len(inner) // MOST_TICKS) or 1]
     axes.set_xscale("log")
     axes.set_xticks(inner or [values.mean()], [f"{tick:g}" for tick in inner or [values.mean()]])
     axes.set_xticks([], minor=True)
