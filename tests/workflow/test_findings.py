@@ -143,6 +143,14 @@ def test_the_probe_of_the_best_cascade_is_compared_with_that_of_the_single_auto_
     assert f"`cdae, k = 4`, {words} those of the best" in findings.page(known | {"representation.csv": probes})
 
 
+def test_an_order_of_few_models_is_not_spoken_of():
+    """Of four that are all in order, every bootstrap has a tau of 1."""
+    known = tables()
+    for n_models, is_said in ((evidence.FEWEST_RANKED, True), (evidence.FEWEST_RANKED - 1, False)):
+        few = known | {"ranking.csv": known["ranking.csv"].assign(n_models=n_models)}
+        assert ("Kendall's tau" in " ".join(evidence.gaps("mnist", few))) == is_said
+
+
 @pytest.mark.parametrize("make", PAGES.values(), ids=PAGES)
 def test_every_number_is_in_the_rows_that_it_names(make):
     assert not untraced(findings.page(make()).partition("## 1.")[2], make())

@@ -21,6 +21,7 @@ CASCADE = "cdae"  # a kind of model
 MARKOV = "-markov"  # ends the names of models that are made of another's denoiser
 TOLD_APART = 2.0  # standard errors
 SHOWN_OF_RANKING = ("lower_bound", "parzen")
+FEWEST_RANKED = 7  # models; of fewer the bootstrap's interval can be a single point, which says more than is known
 
 
 def without_inference(dataset: str, tables: Tables) -> Iterator[str]:
@@ -142,7 +143,7 @@ def gaps(dataset: str, tables: Tables) -> Iterator[str]:
             f"leave gaps of at most {_nats(worst, 'gap')} nats (`{label(worst)}`)."
         )
     ranks = tables["ranking.csv"]
-    ranks = ranks[ranks["estimator"].isin(SHOWN_OF_RANKING)]
+    ranks = ranks[ranks["estimator"].isin(SHOWN_OF_RANKING) & (ranks["n_models"] >= FEWEST_RANKED)]
     if len(ranks):
         parts = [
             f"{row['kendall_tau']:z.2f} [{row['low_tau']:z.2f}, {row['high_tau']:z.2f}] "
