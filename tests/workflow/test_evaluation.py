@@ -66,12 +66,12 @@ def evaluated(of: CellJob, data, folder) -> Evaluation:
     return evaluation
 
 
-def run_with(training, of: CellJob, data, folder):
+def run_with(training, of: CellJob, data, folder, hashes=HASHES):
     """What the door calls, after a training that left this record; the evaluated cell as the tables read it."""
     save_weights(of, data, folder / "weights")
     write_record(folder / "training.json", {"notes": [], **training})
-    outputs = folder / "record.json", folder / "record.npz", folder / "pictures.npz"
-    module.run(of.config, HASHES, data, folder / "weights", folder / "training.json", *outputs)
+    outputs = folder / "record.json", folder / "record.npz", folder / "pictures.npz", folder / "kept"
+    module.run(of.config, hashes, data, folder / "weights", folder / "training.json", *outputs)
     return read_evaluated(folder / "record.json")
 
 

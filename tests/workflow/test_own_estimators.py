@@ -84,7 +84,7 @@ def evaluated(config, data, tmp_path, name="gaussian"):
     cell, at = cell_of(config, name), {n: tmp_path / n for n in ("w", "s", "t.json", "e.json", "e.npz", "p.npz")}
     w, s, t, e, values, shown = at.values()
     training.run(grid.training_config(config, cell), HASHES, data, w, s, t)
-    evaluation.run(grid.evaluation_config(config, cell), HASHES, data, w, t, e, values, shown)
+    evaluation.run(grid.evaluation_config(config, cell), HASHES, data, w, t, e, values, shown, tmp_path / "kept")
     return read_evaluated(e)
 
 

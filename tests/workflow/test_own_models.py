@@ -34,7 +34,9 @@ def run(config, mixture_2d, tmp_path):
         paths = {name: tmp_path / name for name in ("w", "s", "t.json", "e.json", "e.npz", "p.npz", "c.json", "c.npz")}
         w, s, t, e, values, shown, c, certified = paths.values()
         training.run(grid.training_config(config, cell), HASHES, mixture_2d, w, s, t)
-        evaluation.run(grid.evaluation_config(config, cell), HASHES, mixture_2d, w, t, e, values, shown)
+        evaluation.run(
+            grid.evaluation_config(config, cell), HASHES, mixture_2d, w, t, e, values, shown, tmp_path / "kept"
+        )
         assert grid.certified(config, cell)
         certification.run(grid.certification_config(config, cell), HASHES, mixture_2d, w, t, c, certified)
         return read_record(t), read_record(e), read_record(c)
@@ -105,7 +107,7 @@ def test_a_decoder_without_simulate_has_a_row_in_the_certificates_that_says_so(c
     assert not grid.certified(config, cell)
     w, s, t, e, values, shown = (tmp_path / name for name in ("w", "s", "t.json", "e.json", "e.npz", "p.npz"))
     training.run(grid.training_config(config, cell), HASHES, mixture_2d, w, s, t)
-    evaluation.run(grid.evaluation_config(config, cell), HASHES, mixture_2d, w, t, e, values, shown)
+    evaluation.run(grid.evaluation_config(config, cell), HASHES, mixture_2d, w, t, e, values, shown, tmp_path / "kept")
     assert read_record(e)["rows"] == []
     write_record(tmp_path / "data.json", {"notes": []})
     tables = tabulation.make(config, [tmp_path / "data.json"], [e], [], [], ROOT / "results/reference/published.csv")

@@ -41,7 +41,15 @@ def test_the_model_has_the_chosen_levels_from_training_to_evaluation(cell, flown
     expected = choose(cell.options, flown.with_suffix(".npz"), load_training_set(mixture_2d))
     assert record["relative_std"] == expected.relative_std and record["predicted_nats"] == expected.predicted_nats
     made = [tmp_path / name for name in ("evaluation.json", "values.npz", "pictures.npz")]
-    evaluation.run(cell.config, {}, mixture_2d, files[0], files[-1], *made)
+    evaluation.run(
+        cell.config,
+        {"config_sha256": "a", "code_sha256": "b"},
+        mixture_2d,
+        files[0],
+        files[-1],
+        *made,
+        kept=tmp_path / "kept",
+    )
     evaluation.run_at_snapshots(cell.config, {}, mixture_2d, files[1], files[-1], tmp_path / "kept.json")
     unit = load_training_set(mixture_2d).summary().pooled_std
     for found in (read_record(made[0]), *read_record(tmp_path / "kept.json")["snapshots"]):

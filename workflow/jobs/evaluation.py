@@ -6,6 +6,7 @@ reason; the other rows stand.
 
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from cdae.statistics import beside_exact, mean_and_error
 from workflow.grid.record import FAILED, NOT_RUN, OK, EvaluationRecord, EvaluationRow, Levels, SeenExamples
 from workflow.jobs import measurements, pictures
 from workflow.jobs.cell import CellJob
+from workflow.jobs.kept import Kept
 from workflow.jobs.process import (
     is_failure_of_the_machine,
     is_out_of_memory,
@@ -43,6 +45,7 @@ def run(
     record: Path,
     values: Path,
     shown: Path,
+    kept: Path,
 ) -> None:
     """Evaluate, and write the record, the per-example values and the pictures.
 
@@ -50,10 +53,12 @@ def run(
         hashes: config_sha256 and code_sha256.
         training: the record of training; if it failed, every row fails with its reason.
         shown: file of the pictures.
+        kept: folder of what is kept for evaluations with other settings.
     """
     use_one_thread_deterministically()
     trained = read_record(training)
-    evaluation = Evaluation(CellJob(config).with_levels(trained.get("relative_std")), data)
+    parts = Kept(kept, config, hashes, [data, weights, training])
+    evaluation = Evaluation(CellJob(config).with_levels(trained.get("relative_std")), data, parts)
     if trained["status"] == OK:
         evaluation.run_all(weights)
     else:
@@ -101,10 +106,14 @@ def at_snapshots(cell: CellJob, data: Path, snapshots: Path) -> list[dict[str, A
 
 
 class Evaluation:
-    """The rows, values and pictures of one cell, as they are made."""
+    """The rows, values and pictures of one cell, as they are made.
 
-    def __init__(self, cell: CellJob, data: str | Path):
-        self.cell = cell
+    Args:
+        kept: what evaluations with other settings kept; None where nothing is kept.
+    """
+
+    def __init__(self, cell: CellJob, data: str | Path, kept: Kept | None = None):
+        self.cell, self.kept = cell, kept
         self.data = load_evaluation_set(data).to(cell.device)
         self.status = OK
         self.rows: list[EvaluationRow] = []
@@ -186,10 +195,18 @@ class Evaluation:
         return {**self.cell.config["estimators"][name], "subset_seed": self.cell.subset_seed()}
 
     def estimate(self, name: str, model: nn.Module) -> None:
-        """The rows of one estimator."""
-        generator = self.cell.generator(name)
+        """The rows of one estimator, kept ones where nothing that they depend on has changed."""
+        if self.kept is not None and (part := self.kept.take(name, "test")) is not None:
+            self.rows += [EvaluationRow(**row) for row in part[0]["rows"]]
+            self.values |= part[1]
+            return
+        generator, before = self.cell.generator(name), len(self.rows)
         for estimate in self.entry(name).estimate(model, self.data, self.settings(name), generator=generator):
             self.add(name, estimate)
+        made = self.rows[before:]
+        if self.kept is not None and all(row.status == OK for row in made):
+            values = {key: self.values[key] for row in made for key in (row.key, f"{row.key}/indices")}
+            self.kept.keep(name, "test", {"rows": [asdict(row) for row in made]}, values)
 
     def add(self, name: str, estimate: Estimate) -> None:
         """A row with the mean and its standard error, beside the exact value at the same points where it is known."""
@@ -226,12 +243,17 @@ class Evaluation:
 
     def estimate_on_seen(self, name: str, model: nn.Module) -> None:
         """The mean of one estimator over training examples, the same ones for every model of the data set."""
+        if self.kept is not None and (part := self.kept.take(name, "training")) is not None:
+            self.seen_examples[name] = SeenExamples(**part[0])
+            return
         data = with_seen_examples(self.data, N_SEEN_EXAMPLES, generator=self.cell.seen_examples_generator())
         generator = self.cell.generator(f"{name} on training examples")
         (estimate,) = self.entry(name).estimate(model, data, self.settings(name), generator=generator)
         if not estimate.values.isfinite().all():
             raise ArithmeticError(f"{int((~estimate.values.isfinite()).sum())} values not finite")
         self.seen_examples[name] = SeenExamples(len(estimate.values), *mean_and_error(estimate.values))
+        if self.kept is not None:
+            self.kept.keep(name, "training", asdict(self.seen_examples[name]), {})
 
     def picture_samples(self, model: Samples) -> None:
         dim = self.data.examples.shape[1]

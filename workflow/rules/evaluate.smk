@@ -19,9 +19,11 @@ rule evaluate:
     params:
         config=evaluation_config,
         hashes=evaluation_hashes,
+        kept=f"{RESULTS}/kept/{{dataset}}/{{model}}/{{seed}}",
     message:
         "evaluate {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python -m workflow.scripts.evaluate --config {params.config:q} --hashes {params.hashes:q}"
         " --data {input.data:q} --weights {input.weights:q} --training {input.training:q} --record {output.record:q}"
-        " --values {output.values:q} --pictures {output.pictures:q} > {log:q} 2>&1"
+        " --values {output.values:q} --pictures {output.pictures:q}"
+        " --kept {params.kept:q} > {log:q} 2>&1"

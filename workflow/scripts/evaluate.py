@@ -17,12 +17,13 @@ def main() -> None:
     parser.add_argument("--record", required=True, type=Path)
     parser.add_argument("--values", required=True, type=Path)
     parser.add_argument("--pictures", required=True, type=Path)
+    parser.add_argument("--kept", required=True, type=Path, help="folder of what is kept for other settings")
     args = parser.parse_args()
     with job():
         from workflow.jobs import evaluation  # here: torch must find the process set up
 
         inputs = args.data, args.weights, args.training
-        evaluation.run(args.config, args.hashes, *inputs, args.record, args.values, args.pictures)
+        evaluation.run(args.config, args.hashes, *inputs, args.record, args.values, args.pictures, args.kept)
 
 
 if __name__ == "__main__":
