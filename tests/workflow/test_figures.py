@@ -310,6 +310,16 @@ def test_certified_by_levels_has_a_line_per_marked_estimator_and_names_other_siz
     assert [t.get_text() for t in left.get_xticklabels()] == ["2", "4"]
 
 
+def test_cascades_of_black_and_white_images_are_drawn_and_their_auto_encoders_are_not_taken_for_cascades():
+    rows = [row | {"kind": "bernoulli", "model": "flips"} for row in cascade_rows()]
+    rows += [vae_row(estimator="importance_weighted", n_importance_samples=50) | {"kind": "bernoulli"}]
+    certificates = certificate_table(*[row | {"kind": "bernoulli", "model": "flips"} for row in certificate_rows()])
+    left, right = draw("certified_by_levels", summary=summary_table(*rows), certificates=certificates).axes
+    assert left.get_title() == "mnist: flips, test split" and len(right.containers) == 2
+    (axes,) = draw("likelihood_by_levels", summary=summary_table(*rows)).axes
+    assert len(axes.containers) == 2 and "vae, IW-50" in lines(axes)
+
+
 def test_levels_without_certificates_have_their_own_bound_and_their_tick():
     rows = [summary_row(n_levels=k) for k in (2, 4, 16)]
     known = {"summary": summary_table(*rows), "certificates": certificate_table(*certificate_rows())}

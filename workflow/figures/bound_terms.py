@@ -6,6 +6,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workflow.figures.by_levels import of_cascades
 from workflow.figures.material import Material
 from workflow.figures.style import COLORS, COLUMN_WIDTH, no_values
 
@@ -15,7 +16,7 @@ def bound_terms(material: Material) -> Figure:
     title = f"{material.dataset}: terms of the lower bound"
     own = material.summary.loc[material.summary["estimator"] == "lower_bound", "model"]
     terms = material.bound_terms
-    terms = terms[(terms["kind"] == "cdae") & terms["model"].isin(own)]
+    terms = of_cascades(terms[terms["model"].isin(own)])
     if terms.empty:
         return no_values(title)
     terms = terms.groupby(["model", "n_levels", "term"], sort=False)["mean_nats"].mean().reset_index()

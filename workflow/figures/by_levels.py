@@ -7,6 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 MARKERS = "os^DvP"  # of the families of cascades, one after another
+KINDS = ("cdae", "bernoulli")  # of images, and of black and white ones
+
+
+def of_cascades(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the paper's model, grey or black and white, which have a number of levels."""
+    return table[table["kind"].isin(KINDS) & table["n_levels"].notna()]
 
 
 def set_axis_of_levels(axes: Axes, n_levels: Iterable[int]) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.figures.by_levels import set_axis_of_levels
+from workflow.figures.by_levels import of_cascades, set_axis_of_levels
 from workflow.figures.material import Material
 from workflow.figures.style import PAGE_WIDTH, color, no_values
 from workflow.tables.estimators import CARDS, Mark
@@ -18,7 +18,7 @@ SMALLEST_GAP = 1e-3  # nats; smaller and negative ones (noise) are drawn there
 def certified_by_levels(material: Material) -> Figure:
     """Left: bounds on the test split against k; right: gaps between both sides on simulated data."""
     table = material.certificates
-    cascades = table[(table["kind"] == "cdae") & (table["status"] == "ok")]
+    cascades = of_cascades(table[table["status"] == "ok"])
     cascades = cascades[cascades["model"] == cascades["model"].iloc[0]] if len(cascades) else cascades
     cascades = cascades[cascades["seed"] == cascades["seed"].min()]
     if cascades.empty:
@@ -57,7 +57,7 @@ def _marks() -> Iterator[tuple[str, str, Mark]]:
 
 def _own_bound(axes: Axes, summary: pd.DataFrame, cascades: pd.DataFrame) -> pd.DataFrame:
     """Draw the model's own bound (Eq. 4) on the whole test split, also at levels without certificates; its rows."""
-    rows = summary[(summary["kind"] == "cdae") & (summary["estimator"] == "lower_bound")]
+    rows = of_cascades(summary[summary["estimator"] == "lower_bound"])
     rows = rows[rows["model"].isin(cascades["model"])].sort_values("n_levels")
     _line(
         axes,

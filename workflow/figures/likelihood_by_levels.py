@@ -7,12 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.figures.by_levels import MARKERS, set_axis_of_levels, two_errors
+from workflow.figures.by_levels import MARKERS, of_cascades, set_axis_of_levels, two_errors
 from workflow.figures.material import Material
 from workflow.figures.style import COLORS, COLUMN_WIDTH, color, no_values
 from workflow.tables.estimators import CARDS, Mark
 
 ESTIMATORS = ["lower_bound", "importance_weighted"]
+VAES = ("vae", "bernoulli")  # kinds, of which cascades have a number of levels besides
 LEGEND_ROW = 0.13  # inches
 
 
@@ -20,7 +21,7 @@ def likelihood_by_levels(material: Material) -> Figure:
     """Lower bound and IW-M of every cascade against k, with the exact value and the VAE for comparison."""
     summary = material.summary[material.summary["n_seeds"] > 0]
     marks = {name: CARDS[name].marks[""] for name in ESTIMATORS} | material.marks
-    cascades = summary[(summary["kind"] == "cdae") & summary["estimator"].isin(list(marks))]
+    cascades = of_cascades(summary[summary["estimator"].isin(list(marks))])
     if cascades.empty:
         return no_values(material.dataset)
     figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 3.0))
@@ -63,7 +64,8 @@ def _reference_lines(axes: Axes, summary: pd.DataFrame) -> None:
     exact = summary.loc[summary["estimator"] == "lower_bound", "exact_nats"].dropna()
     if len(exact):
         axes.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
-    vae = summary[(summary["kind"] == "vae") & (summary["estimator"] == "importance_weighted")]
+    weighted = summary[summary["estimator"] == "importance_weighted"]
+    vae = weighted[weighted["kind"].isin(VAES) & weighted["n_levels"].isna()]
     for (_, row), style in zip(vae.iterrows(), cycle([":", "-.", "--"])):
         label = CARDS["importance_weighted"].marks[""].label.format(**row)
         axes.axhline(
