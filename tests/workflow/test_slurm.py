@@ -1,9 +1,11 @@
-"""Cells on a real Slurm give the files of a local run, byte for byte.
+"""The groups of the profile can be planned, and cells on a real Slurm give the files of a local run, byte for byte.
 
-Up to the evaluation: tables and figures would double the time, and they are made of these files by the same commands.
+The latter up to the evaluation: tables and figures would double the time, and they are made of these files by the same
+commands.
 """
 
 import pytest
+import yaml
 
 from tests.workflow import slurm
 from tests.workflow.test_pipeline import SNAKEMAKE, Project
@@ -35,6 +37,14 @@ def files(folder):
     return {path: (folder / path).read_bytes() for path in paths if path.parts[0] not in NOT_THE_SAME_TWICE}
 
 
+@pytest.mark.parametrize("name", ["config", "mnist"])  # which judges samples, and which follows training
+def test_the_groups_of_the_profile_plan_a_whole_grid(tmp_path, name):
+    project = Project.copy_of_the_sources(tmp_path / "project")
+    profile = yaml.safe_load((project.folder / "profiles/slurm/config.yaml").read_text())
+    planned = project.run("-n", "--groups", *profile["groups"], config=f"config/{name}.yaml")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+
+
 @pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 def test_a_cell_on_slurm_gives_the_same_bytes_as_a_local_run(tmp_path):
     project = Project.copy_of_the_sources(tmp_path / "project")
@@ -45,7 +55,7 @@ def test_a_cell_on_slurm_gives_the_same_bytes_as_a_local_run(tmp_path):
     expected = files(results)
     results.rename(project.folder / "local")
     with slurm.Slurm(tmp_path / "slurm") as cluster:
-        command = [SNAKEMAKE, "--profile", "profiles/slurm", "--configfile", config, *IMPATIENT, TARGET]
+        command = [SNAKEMAKE, "--workflow-profile", "profiles/slurm", "--configfile", config, *IMPATIENT, TARGET]
         there = cluster.run(*command, cwd=project.folder, timeout=300.0)
         jobs = cluster.run("squeue", "--noheader", "--states=all", "--format=%T").stdout.split()
     assert there.returncode == 0, there.stdout + there.stderr
