@@ -39,18 +39,18 @@ def test_the_job_of_a_data_set_has_neither_model_nor_seed(tmp_path, committed):
     costs.write(tmp_path / "seconds.csv", tmp_path / "benchmarks")
     assert "pilot,mnist,,,1200,256.5" in committed.read_text().splitlines()
     known = costs.read(committed)
-    assert duration.message([("pilot", "mnist", "", "")], known, 1).endswith("about 20 minutes on 1 cores")
+    assert duration.message([("pilot", "mnist", "", "")], known, 1).endswith("about 20 minutes on 1 core")
 
 
 def test_seconds_are_scaled_and_shared_but_a_job_is_not_split(committed):
-    assert duration.message(JOBS, costs.read(committed), 1).endswith("about 6 minutes on 1 cores")
+    assert duration.message(JOBS, costs.read(committed), 1).endswith("about 6 minutes on 1 core")
     assert duration.message(JOBS, costs.read(committed), 2).endswith("about 5 minutes on 2 cores")
 
 
 def test_jobs_without_a_known_time_are_said_to_be_left_out(committed):
     new = [*JOBS, ("train", "mnist", "other", "0")]
     assert duration.message(new, costs.read(committed), 1).endswith(
-        "about 6 minutes on 1 cores, not counting 1 that no committed run has"
+        "about 6 minutes on 1 core, not counting 1 that no committed run has"
     )
     assert "no committed run" in duration.message(new[2:], costs.read(committed), 1)
     assert "no committed run" in duration.message(JOBS, costs.read(committed.with_name("none.csv")), 1)

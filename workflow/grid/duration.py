@@ -19,7 +19,7 @@ def message(jobs: Iterable[Job], committed: Mapping[Job, Cost], n_cores: int) ->
     scale = probe_seconds() / committed[PROBE].cpu_seconds
     minutes = scale * max(sum(known) / n_cores, max(known)) / 60.0
     new = f", not counting {len(jobs) - len(known)} that no committed run has" if len(known) < len(jobs) else ""
-    return f"{text}: about {minutes:.0f} minutes on {n_cores} cores{new}"
+    return f"{text}: {_time(minutes)} on {n_cores} core{'s' if n_cores > 1 else ''}{new}"
 
 
 def left(jobs: Collection[Job], took: Mapping[Job, float], committed: Mapping[Job, Cost], n_at_once: float) -> str:
@@ -36,9 +36,12 @@ def left(jobs: Collection[Job], took: Mapping[Job, float], committed: Mapping[Jo
     if not known:
         return text + (", and nothing tells yet how long the others take" if remaining else "")
     minutes = max(sum(known) / n_at_once, max(known)) / 60.0
-    time = f"about {minutes:.0f} minutes" if round(minutes) > 1 else "a minute or less"
     new = f", not counting {len(remaining) - len(known)} of which nothing is known yet"
-    return f"{text}; {time} left{new if len(known) < len(remaining) else ''}"
+    return f"{text}; {_time(minutes)} left{new if len(known) < len(remaining) else ''}"
+
+
+def _time(minutes: float) -> str:
+    return f"about {minutes:.0f} minutes" if round(minutes) > 1 else "a minute or less"
 
 
 def _expected(job: Job, took: Mapping[Job, float], committed: Mapping[Job, Cost]) -> float | None:
