@@ -53,7 +53,7 @@ def annealed(bench: Workbench) -> dict[str, Measured]:
     n, n_chains, reduced = bench.sizes.n_distributions, settings["n_chains"], settings["force_precision"]
     model = bench.trained(bench.model(n_levels=N_LEVELS), bench.sizes.n_annealed_updates)
     x, generator = bench.test_images(bench.sizes.n_annealed), bench.generator("annealing")
-    base = CascadeFit(model, n_moves=0, force_precision=reduced)(x, generator=bench.generator("base"))
+    base = CascadeFit(model, n_rounds=0, force_precision=reduced)(x, generator=bench.generator("base"))
     rows, layers = N_LEVELS * n_chains * len(x), products.widths(model)
     pairs = products.forward(rows, layers, bench.device) + products.input_gradients(rows, layers, bench.device)
 

@@ -98,7 +98,9 @@ class Trials:
 
     def _of_joint(self, model: Cascade) -> Iterator[Trial]:
         """Those that ask for nothing but the joint density of all states."""
-        yield self._annealed("fitted", CascadeFit(model, force_precision=self.settings["annealing"]["force_precision"]))
+        s = self.settings["annealing"]
+        sizes = {name: s[name] for name in ("rank", "n_rounds") if name in s}
+        yield self._annealed("fitted", CascadeFit(model, force_precision=s["force_precision"], **sizes))
         if self.training.values.shape[1] == 1:
             quadrature, n = partial(Quadrature, model), self.settings["n_points"]
             yield Trial(name="exact", variant="quadrature", n_test=n, make=quadrature, is_random=False)

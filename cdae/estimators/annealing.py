@@ -49,7 +49,7 @@ def lower_bound(
     _check_chains(n_chains)
     run = _Run(base, course, n_distributions, generator, progress)
     z = base.draw_white(n_chains, generator=generator)
-    with layers("highest", z.device):  # keeps reduced copies of the weights until the end
+    with layers("highest", z.device):
         return run.forward(run.evaluate(z), n_chains)
 
 

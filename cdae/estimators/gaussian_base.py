@@ -1,8 +1,9 @@
 """Bases (`whitened`) fitted to each data point: of a cascade by linearising it, of a decoder by its encoder.
 
 A cascade is linearised around x_0 + c_i eps at first (`linearised`). Then chains from the base so made go a few moves
-towards the posterior, and it is linearised again where they end. After each, shifts and means are averaged over draws
-of the base, which needs no Jacobian. Of the bases on the way, every point keeps the one with the highest bound.
+towards the posterior, and it is linearised again where they end; a point whose posterior lies far off takes several
+such rounds. After each, shifts and means are averaged over draws of the base, which needs no Jacobian. Of the bases on
+the way, every point keeps the one with the highest bound.
 
 A base may be anything, as long as it sees x and random numbers alone. Nothing here sees the latents that a simulated x
 was made from, which is all that valid estimates ask for.
@@ -41,7 +42,8 @@ class CascadeFit:
         min_information: of a direction that is kept; 1 is what the state above knows.
         n_slopes: directions of the state above that the mean of a state moves with.
         n_states: where the network is linearised, per point and level.
-        n_moves: of each state, before the second linearisation; none for the first alone.
+        n_rounds: of moves and another linearisation; none for the first linearisation alone.
+        n_moves: of each state in a round.
         n_steps: rotations of a move.
         n_centrings: after each linearisation, of shifts and means.
         n_draws: of the base, that a centring averages over.
@@ -54,6 +56,7 @@ class CascadeFit:
     min_information: float = 0.02
     n_slopes: int = 64
     n_states: int = 4
+    n_rounds: int = 1
     n_moves: int = 20
     n_steps: int = 4
     n_centrings: int = 4
@@ -64,13 +67,14 @@ class CascadeFit:
     def __call__(self, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> CascadeBase:
         """A base of these points; its random numbers are to be others than those of the run."""
         linearise = Linearisation(self.rank, self.n_slopes, self.force_precision).at
-        with layers("highest", x.device):  # keeps reduced copies of the weights until the end
+        with layers("highest", x.device):
             states = corrupt(x.repeat(self.n_states, 1), self.model.corruption_std, generator=generator)
-            fit = self._centred(linearise(self.model, x, states, generator=generator), generator)
-            if self.n_moves > 0:
+            best = fit = self._centred(linearise(self.model, x, states, generator=generator), generator)
+            for n_done in range(self.n_rounds):
                 states = self._moved(self._base(fit), generator)
                 fit = self._centred(linearise(self.model, x, states, generator=generator), generator)
-        return self._base(fit)
+                best = fit if n_done == 0 else self._better(best, fit, generator)
+        return self._base(best)
 
     def _base(self, fit: Linearised) -> CascadeBase:
         return fit.base(self.min_information)
@@ -80,12 +84,16 @@ class CascadeFit:
         best = fit
         for _ in range(self.n_centrings):
             fit = self._with_means(fit, self._shifted(fit, generator), generator)
-            bases = self._base(best), self._base(fit)
-            z = bases[0].draw_white(self.n_draws, generator=generator)
-            with torch.no_grad():
-                old, new = (average(base.potential(z, self.force_precision), len(fit.x)) for base in bases)
-            best = fit.where(new < old, best)
+            best = self._better(best, fit, generator)
         return best
+
+    def _better(self, best: Linearised, fit: Linearised, generator: torch.Generator) -> Linearised:
+        """Of every point the one whose mean of phi over draws is lower, so that its bound is higher."""
+        bases = self._base(best), self._base(fit)
+        z = bases[0].draw_white(self.n_draws, generator=generator)
+        with torch.no_grad():
+            old, new = (average(base.potential(z, self.force_precision), len(fit.x)) for base in bases)
+        return fit.where(new < old, best)
 
     def _shifted(self, fit: Linearised, generator: torch.Generator) -> list[Twist]:
         """The same information of each level, with the gradient that the likelihood has on average over draws."""

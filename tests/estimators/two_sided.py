@@ -26,7 +26,7 @@ COURSE = Course(ENDS, ENDS, torch.full_like(ENDS, 0.4), ENDS, 2, "highest")
 
 def rough_fit(model: nn.Module) -> CascadeFit:
     """A base that is not exact for a linear cascade either."""
-    return CascadeFit(model, rank=1, n_slopes=1, n_states=2, n_moves=0, n_centrings=0, force_precision="highest")
+    return CascadeFit(model, rank=1, n_slopes=1, n_states=2, n_rounds=0, n_centrings=0, force_precision="highest")
 
 
 @dataclass(frozen=True, eq=False)

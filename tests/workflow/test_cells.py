@@ -32,6 +32,9 @@ def test_certification_does_not_depend_on_cheap_estimators_nor_on_sizes_of_other
     sizes = {name: grid.certification_config(config, cells[name])["certify"] for name in cells}
     assert sizes["cdae-k3"]["n_points"] == 12 and sizes["cdae-k1"]["n_points"] == sizes["vae"]["n_points"] == 10
     assert [sizes[name]["annealing"]["n_distributions"] for name in ("cdae-k3", "vae")] == [6, 5]
+    own = change(config, "certify.overrides", {"cdae-k1": {"rank": 7, "n_rounds": 3}})
+    annealing = grid.certification_config(own, cells["cdae-k1"])["certify"]["annealing"]
+    assert annealing == {**config["certify"]["annealing"], "rank": 7, "n_rounds": 3}
     for path, value in [("estimators.lower_bound.n_draws", 7), ("certify.overrides", {"cdae-k1": {"n_points": 11}})]:
         changed = change(config, path, value)
         assert grid.certification_config(config, cells["vae"]) == grid.certification_config(changed, cells["vae"])

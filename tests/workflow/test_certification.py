@@ -15,6 +15,7 @@ from cdae.certificates.trials import Trials
 from cdae.certificates.work import Work
 from cdae.computing.files import write_record
 from cdae.data import load_evaluation_set, load_training_set
+from cdae.estimators.gaussian_base import CascadeFit
 from cdae.estimators.sandwich import ImportanceSampling
 from cdae.estimators.two_sided import BothSides
 from cdae.statistics import beside_upper
@@ -194,6 +195,18 @@ def test_a_cascade_in_one_dimension_has_an_exact_row_too(data):
     model = cell(CDAE).build(line.training)
     names = [(trial.name, trial.variant) for trial in trials_of(cell(CDAE), line).of(model)]
     assert names[-1] == ("exact", "quadrature") and len(names) == 9
+
+
+def test_the_base_has_the_rank_and_the_rounds_that_are_asked_for(data):
+    cascade = cell(CDAE)
+    read = load_evaluation_set(data)
+    model = cascade.build(read.training)
+    for sizes in ({}, {"rank": 7, "n_rounds": 3}):
+        settings = {**SETTINGS, "annealing": {**SETTINGS["annealing"], **sizes}}
+        trials = Trials(Work(settings=settings, generator=cascade.generator), read.training)
+        (annealed,) = (trial for trial in trials.of(model) if trial.name == "annealed")
+        (fit,) = annealed.make.args
+        assert fit == CascadeFit(model, force_precision="highest", **sizes)
 
 
 @pytest.mark.parametrize("is_bounded", [True, False])

@@ -130,8 +130,8 @@ def certification_config(config: Options, cell: Cell) -> Options:
     settings = {key: value for key, value in config["certify"].items() if key not in CHOICES}
     own = config["certify"].get("overrides", {}).get(cell.model, {})
     settings |= {name: own.get(name, settings[name]) for name in ("n_points", "n_simulated")}
-    n_distributions = own.get("n_distributions", settings["annealing"]["n_distributions"])
-    settings["annealing"] = {**settings["annealing"], "n_distributions": n_distributions}
+    sizes = {name: own[name] for name in ("n_distributions", "rank", "n_rounds") if name in own}
+    settings["annealing"] = {**settings["annealing"], **sizes}
     return {**training_config(config, cell), "certify": settings}
 
 
