@@ -77,7 +77,12 @@ def reference(name):
     return {file: read_csv(ROOT / "results/reference" / name / file) for file in names}
 
 
-PAGES = {"made by hand": tables, "default": lambda: reference("default"), "paper": lambda: reference("paper")}
+PAGES = {
+    "made by hand": tables,
+    "default": lambda: reference("default"),
+    "paper": lambda: reference("paper"),
+    "mnist": lambda: reference("mnist"),
+}
 
 
 def test_every_claim_has_its_answer_with_numbers_of_the_tables():
