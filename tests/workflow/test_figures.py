@@ -450,6 +450,13 @@ def test_reconstructions_are_of_the_deepest_cascade():
     assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["$x_0$", "$i$ = 1", "$i$ = 2", "$i$ = 3"]
 
 
+def test_of_many_levels_some_are_shown_with_the_first_and_the_last():
+    figure = draw("reconstructions", pictures={"cdae-k40": cascade_pictures(40)})
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles[1] == "$i$ = 1" and titles[-1] == "$i$ = 40" and len(titles) == 1 + 16
+    assert "16 of 40 levels" in figure.get_suptitle()
+
+
 @pytest.mark.parametrize(("name", "n_panels"), [("samples", 5), ("chain_from_prior", 2 + 3), ("reconstructions", 5)])
 def test_data_that_are_no_images_are_points_within_the_limits_of_the_data(name, n_panels):
     test = np.array([[0.0, -1.0], [2.0, 1.0]])
