@@ -32,7 +32,7 @@ class DensityPredictor(nn.Module):
         super().__init__()
         if robust and not data_scale.unit_interval:
             raise ValueError(
-                "robust: got data outside [0, 1], expected data in [0, 1], where the broad component is uniform; "
+                "robust: got data outside [0, 1], expected data in [0, 1], which the broad component spans; "
                 "use predicted"
             )
         self.network, self.data_scale, self.variance_floor = network, data_scale, variance_floor

@@ -2,8 +2,8 @@
 
 A cascade is linearised around x_0 + c_i eps at first (`linearised`). Then chains from the base so made go a few moves
 towards the posterior, and it is linearised again where they end; a point whose posterior lies far off takes several
-such rounds. After each, shifts and means are averaged over draws of the base, which needs no Jacobian. Of the bases on
-the way, every point keeps the one with the highest bound.
+such rounds. After each, shifts and means are averaged over draws of the base, which needs no Jacobian. Of the bases of
+all rounds, every point keeps the one with the highest bound; what the first linearisation gave is where rounds start.
 
 A base may be anything, as long as it sees x and random numbers alone. Nothing here sees the latents that a simulated x
 was made from, which is all that valid estimates ask for.
