@@ -1,5 +1,7 @@
 """The agreement of estimators with the tightest values: Kendall's tau against SciPy, its interval, table and figure."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -24,10 +26,26 @@ def is_right(module=ranking) -> bool:
         drawn = np.random.default_rng(1).integers(len(x), size=(20, len(x)))
         counts = np.stack([np.bincount(row, minlength=len(x)) for row in drawn])
         expected = [scipy.stats.kendalltau(x[row], y[row]).statistic for row in drawn]
-        found.append(np.allclose(module.taus(x, y, counts), expected, atol=1e-12))
-        whole = module.taus(x, y, np.ones((1, len(x))))[0]
+        known = module.settled(y, y)
+        found.append(np.allclose(module.taus(x, known, counts), expected, atol=1e-12))
+        whole = module.taus(x, known, np.ones((1, len(x))))[0]
         found.append(np.isclose(whole, scipy.stats.kendalltau(x, y).statistic, atol=1e-12))
-    return all(found)
+    return all(found) and pairs_are_counted(module)
+
+
+def pairs_are_counted(module) -> bool:
+    """Pair by pair, where the ranges of references overlap."""
+    rng = np.random.default_rng(4)
+    x, low = rng.standard_normal((2, 10))
+    high = low + rng.exponential(1.0, 10)
+    agree = disagree = of_x = of_t = 0
+    for i, j in itertools.combinations(range(10), 2):
+        order = 1 if low[i] > high[j] else -1 if low[j] > high[i] else 0
+        same = order * np.sign(x[i] - x[j])
+        agree, disagree, of_x, of_t = agree + (same > 0), disagree + (same < 0), of_x + 1, of_t + abs(order)
+    assert 0 < of_t < of_x, "some of the pairs are settled"
+    found = module.taus(x, module.settled(low, high), np.ones((1, 10)))[0]
+    return np.isclose(found, (agree - disagree) / np.sqrt(of_x * of_t), atol=1e-12)
 
 
 def test_tau_is_that_of_scipy():
@@ -35,10 +53,12 @@ def test_tau_is_that_of_scipy():
 
 
 MUTANTS = {
-    "tau-a": ("np.sqrt(of_x * of_y)", "(len(x) * (len(x) - 1.0))"),
+    "tau-a": ("np.sqrt(of_x * of_t)", "(len(x) * (len(x) - 1.0))"),
     "no resample": ("(counts @ pairs) * counts", "(counts @ pairs)"),
-    "distances": ("np.sign(values[:, None] - values)", "values[:, None] - values"),
-    "one side's ties": ("np.sqrt(of_x * of_y)", "of_x"),
+    "distances": ("np.sign(x[:, None] - x)", "x[:, None] - x"),
+    "one side's ties": ("np.sqrt(of_x * of_t)", "of_x"),
+    "gaps left out": ("low[:, None] > high", "low[:, None] > low"),
+    "upper ends alone": ("low[:, None] > high", "high[:, None] > high"),
 }
 
 
@@ -48,7 +68,7 @@ def test_mutants_are_seen(name):
 
 
 def test_no_order_has_no_tau():
-    assert np.isnan(ranking.taus(np.ones(4), np.arange(4.0), np.ones((1, 4)))[0])
+    assert np.isnan(ranking.taus(np.ones(4), ranking.settled(*[np.arange(4.0)] * 2), np.ones((1, 4)))[0])
 
 
 def estimate(k, nats, **changes):
@@ -56,7 +76,7 @@ def estimate(k, nats, **changes):
     return CELL | known | {"n_levels": k} | changes
 
 
-def tables(n=6, order=1.0):
+def tables(n=6, order=1.0, **changes):
     """Of n cascades the bound, and the tightest value, which has the same order or the opposite one."""
     levels = range(1, n + 1)
     long = [estimate(k, 10.0 * k) for k in levels]
@@ -64,8 +84,8 @@ def tables(n=6, order=1.0):
     long += [estimate(k, 3.0, model="cdae-markov", estimator="markov_bound") for k in levels]
     long += [estimate(1, 7.0, model="dae", estimator="parzen", chain_start="noise", n_chain_steps=9)]
     long += [estimate(2, 7.0, model="cdae", seed=5)]
-    certified = [certificate(n_levels=k, test_nats=order * k) for k in levels]
-    certified += [certificate(n_levels=k, variant="other", test_nats=2.0, gap_nats=9.0) for k in levels]
+    certified = [certificate(n_levels=k, test_nats=10.0 * order * k, **changes) for k in levels]
+    certified += [certificate(n_levels=k, variant="other", test_nats=2.0, gap_nats=99.0) for k in levels]
     return table(long, log_likelihood.COLUMNS), certificate_table(*certified)
 
 
@@ -86,11 +106,20 @@ def test_estimators_stand_beside_the_tightest_value_of_every_model(order):
     )
 
 
+def test_gaps_as_large_as_the_differences_of_models_settle_no_order():
+    """Values are 10 nats apart. A gap of 4.5 with two errors of 0.25 leaves all pairs, one of 10 those two apart."""
+    for gap, n_pairs in ((4.5, 15), (9.6, 10), (100.0, 0)):
+        found = ranking.ranking(ranking.ranked_values(*tables(gap_nats=gap, choosing_gap_nats=1.0)))
+        assert set(found["n_settled_pairs"]) == {n_pairs}
+        assert found["kendall_tau"].isna().all() == (n_pairs == 0)
+
+
 def test_an_exact_value_is_the_reference_where_there_is_one():
     long, certified = tables()
     exact = table([estimate(k, 100.0 - k, estimator="exact") for k in range(1, 7)], log_likelihood.COLUMNS)
     values = ranking.ranked_values(type(long)(np.concatenate([long, exact]), columns=long.columns), certified)
     assert set(values["reference_estimator"]) == {"exact"} and values["reference_nats"].max() == 99.0
+    assert values["highest_reference_nats"].tolist() == values["reference_nats"].tolist()
 
 
 def test_the_interval_is_that_of_resampled_models():
@@ -98,8 +127,9 @@ def test_the_interval_is_that_of_resampled_models():
     rng, covered, widths = np.random.default_rng(2), 0, {6: [], 30: []}
     for n, found in widths.items():
         for _ in range(15):
-            group = {"mean_nats": rng.standard_normal(n), "reference_nats": rng.standard_normal(n)}
-            one = ranking._agreement(table([], ["mean_nats", "reference_nats"]).assign(**group))
+            names = ["mean_nats", "reference_nats", "highest_reference_nats"]
+            group = dict(zip(names, rng.standard_normal((2, n))[[0, 1, 1]], strict=True))
+            one = ranking._agreement(table([], names).assign(**group))
             covered += one["low_tau"] <= 0.0 <= one["high_tau"]
             found.append(one["high_tau"] - one["low_tau"])
     assert covered >= 26 and np.mean(widths[30]) < 0.6 * np.mean(widths[6])

@@ -1,9 +1,11 @@
 """Which estimator ranks models right: its values beside the tightest or exact value of every model.
 
 A model's reference is its exact log density where it has one, or else the lower bound with the smallest gap
-(`tightest`). Agreement is Kendall's tau-b, from -1 to 1, over the models of one data set that have both. Its interval
-comes from a bootstrap over models: the middle 95% of 2,000 resamples. It says how far the models at hand decide, and
-counts no errors of the single values.
+(`tightest`). Its value then lies somewhere from this bound to the bound plus the gap with two standard errors, and the
+order of two models is settled if these ranges do not meet. Agreement is Kendall's tau-b, from -1 to 1, over the models
+of one data set that have both; pairs whose order is not settled are ties. Its interval comes from a bootstrap over
+models: the middle 95% of 2,000 resamples. It says how far the models at hand decide, and counts no errors of means over
+test points. The gap is that of simulated data, as everywhere.
 """
 
 from typing import Any
@@ -15,8 +17,19 @@ from workflow.grid.record import OK
 from workflow.tables.identity import IDENTITY, table
 from workflow.tables.tightest import tightest
 
-VALUES = [*IDENTITY, "estimator", "variant", "mean_nats", "reference_estimator", "reference_variant", "reference_nats"]
-COLUMNS = ["dataset", "estimator", "variant", "n_models", "n_own", "kendall_tau", "low_tau", "high_tau"]
+REFERENCE = ["reference_estimator", "reference_variant", "reference_nats", "highest_reference_nats"]
+VALUES = [*IDENTITY, "estimator", "variant", "mean_nats", *REFERENCE]
+COLUMNS = [
+    "dataset",
+    "estimator",
+    "variant",
+    "n_models",
+    "n_own",
+    "n_settled_pairs",
+    "kendall_tau",
+    "low_tau",
+    "high_tau",
+]
 N_RESAMPLES = 2_000
 FEWEST = 4  # models that an agreement is given for
 EVALUATED = ("lower_bound", "importance_weighted", "parzen")  # of evaluations; those of certificates are all
@@ -45,14 +58,21 @@ def ranked_values(long: pd.DataFrame, certificates: pd.DataFrame) -> pd.DataFram
 def _references(long: pd.DataFrame, certificates: pd.DataFrame) -> pd.DataFrame:
     """The value that a model has, by cell: exact or tightest."""
     exact = long[(long["estimator"] == "exact") & (long["status"] == OK)]
-    exact = exact.assign(reference_nats=exact["mean_nats"], reference_estimator="exact", reference_variant="")
+    exact = exact.assign(
+        reference_nats=exact["mean_nats"],
+        highest_reference_nats=exact["mean_nats"],
+        reference_estimator="exact",
+        reference_variant="",
+    )
     tight = tightest(certificates)
+    at_most = (tight["gap_nats"] + 2.0 * tight["gap_standard_error_nats"]).clip(lower=0.0)
     tight = tight.assign(
         reference_nats=tight["test_nats"],
+        highest_reference_nats=tight["test_nats"] + at_most,
         reference_estimator=tight["estimator"],
         reference_variant=CERTIFIED + ", " + tight["variant"],
     )
-    names = [*IDENTITY, "reference_estimator", "reference_variant", "reference_nats"]
+    names = [*IDENTITY, *REFERENCE]
     return pd.concat([exact[names], tight[names]], ignore_index=True).drop_duplicates(IDENTITY)
 
 
@@ -73,23 +93,34 @@ def ranking(values: pd.DataFrame) -> pd.DataFrame:
 
 def _agreement(group: pd.DataFrame) -> dict[str, Any]:
     """Tau of the values with their references, and its interval; missing where all values are equal."""
-    x, y = group["mean_nats"].to_numpy(dtype=float), group["reference_nats"].to_numpy(dtype=float)
+    x, low, high = (group[name].to_numpy(dtype=float) for name in ("mean_nats", *REFERENCE[2:]))
+    known = settled(low, high)
     drawn = np.random.default_rng(0).integers(len(x), size=(N_RESAMPLES, len(x)))
     counts = np.stack([np.bincount(row, minlength=len(x)) for row in drawn])
-    resampled = taus(x, y, counts)
-    low, high = np.nanquantile(resampled, [0.025, 0.975]) if np.isfinite(resampled).any() else (np.nan, np.nan)
-    return {"kendall_tau": taus(x, y, np.ones((1, len(x))))[0], "low_tau": low, "high_tau": high}
+    resampled = taus(x, known, counts)
+    least, most = np.nanquantile(resampled, [0.025, 0.975]) if np.isfinite(resampled).any() else (np.nan, np.nan)
+    tau = taus(x, known, np.ones((1, len(x))))[0]
+    return {"n_settled_pairs": int((known > 0).sum()), "kendall_tau": tau, "low_tau": least, "high_tau": most}
 
 
-def taus(x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b between x and y (n,), where every pair counts as often as its models: one per row of counts.
+def settled(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the order of every pair (n, n): 1 if the range from low to high of i is above that of j, -1 if below.
 
-        sum_ij w_i w_j s_ij t_ij / sqrt(sum_ij w_i w_j s_ij^2 . sum_ij w_i w_j t_ij^2),   s, t = signs of differences
+    It is 0 where the two ranges meet.
+    """
+    above = low[:, None] > high
+    return above.astype(float) - above.T
+
+
+def taus(x: np.ndarray, t: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Kendall's tau-b between values x (n,) and an order t (n, n), where every pair counts as often as its models.
+
+        sum_ij w_i w_j s_ij t_ij / sqrt(sum_ij w_i w_j s_ij^2 . sum_ij w_i w_j t_ij^2),   s = signs of differences of x
 
     Args:
-        counts: (rows, n), how often each model was drawn.
+        counts: (rows, n), how often each model was drawn: one tau per row.
     """
-    s, t = (np.sign(values[:, None] - values) for values in (x, y))
-    agreement, of_x, of_y = (((counts @ pairs) * counts).sum(1) for pairs in (s * t, s * s, t * t))
+    s = np.sign(x[:, None] - x)
+    agreement, of_x, of_t = (((counts @ pairs) * counts).sum(1) for pairs in (s * t, s * s, t * t))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return agreement / np.sqrt(of_x * of_y)
+        return agreement / np.sqrt(of_x * of_t)
