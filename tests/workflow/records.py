@@ -84,7 +84,7 @@ def certificate_table(*rows: dict[str, Any]) -> pd.DataFrame:
 
 def quality_row(**changes: Any) -> dict[str, Any]:
     """One row of the table of sample quality."""
-    measures = dict.fromkeys(sample_quality.WITH_ERRORS, 0.5) | {"frechet_distance": 5.0}
+    measures = dict.fromkeys(sample_quality.WITH_ERRORS, 0.5) | {"frechet_distance": 5.0, sample_quality.PARZEN: 90.0}
     errors = {f"{name}_standard_error": 0.01 for name in sample_quality.WITH_ERRORS}
     known = {"variant": "last step sample", "last_step": "sample", "n_samples": 300, "n_real": 300, "status": "ok"}
     return CELL | known | measures | errors | {"reason": ""} | changes

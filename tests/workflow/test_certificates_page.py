@@ -1,5 +1,7 @@
 """The page of certificates says what is claimed of every estimate, or why it failed."""
 
+import numpy as np
+
 from tests.workflow.records import certificate, certificate_table, failed_certificate
 from workflow.tables.certificates_page import sections
 
@@ -24,9 +26,11 @@ def test_a_claim_shows_the_gap_and_what_repeats_add():
     (section,) = sections(certificate_table(*rows))
     assert section.table["Claim"].tolist() == [
         f"{checked}: the gap is 4.50 ± 0.25 nats, repeats add 0.50 ± 0.12",
-        "bound, not converged",
+        "bound, not converged: the gap is 4.50 ± 0.25 nats",
     ]
     assert section.table["Repeats add"].tolist() == ["0.50 ± 0.12"] * 2
+    (without,) = sections(certificate_table(certificate(claim="stochastic lower bound", gap_nats=np.nan)))
+    assert without.table["Claim"].tolist() == ["stochastic lower bound"]
 
 
 def test_a_model_that_failed_to_train_has_a_row_without_numbers():

@@ -41,11 +41,14 @@ def pair(*cells):
     return row
 
 
-def test_the_reference_is_the_model_with_the_smallest_gap_and_every_other_one_has_a_row():
-    table = pairs(cell("a", IMAGES, 20.0), cell("b", IMAGES, 5.0), cell("c", IMAGES, 30.0))
+def test_every_two_models_have_a_row_and_its_reference_is_the_one_with_the_smaller_gap():
+    table = pairs(*(cell(model, IMAGES, gap) for model, gap in zip("abcd", (20.0, 5.0, 30.0, 10.0), strict=True)))
     assert list(table) == COLUMNS
-    assert table["reference_model"].tolist() == ["b", "b"] and table["other_model"].tolist() == ["a", "c"]
-    assert table["reference_gap_nats"].tolist() == [5.0, 5.0] and table["other_gap_nats"].tolist() == [20.0, 30.0]
+    assert (table["reference_model"] + table["other_model"]).tolist() == ["ba", "bc", "bd", "ac", "da", "dc"]
+    assert table["reference_gap_nats"].tolist() == [5.0, 5.0, 5.0, 20.0, 10.0, 10.0]
+    assert table["other_gap_nats"].tolist() == [20.0, 30.0, 10.0, 30.0, 20.0, 30.0]
+    (section,) = sections(table)
+    assert section.table["Other model"].tolist() == ["a, k = 4", "c, k = 4", "d, k = 4"] and len(section.sentences) == 3
 
 
 def test_a_known_difference_has_the_error_of_pairs_and_its_ends_add_one_gap_each():

@@ -33,9 +33,10 @@ from workflow.jobs import classification, denoisers, quality, training
 from workflow.jobs.chains import Chains
 from workflow.jobs.labelled_examples import LabelledExamples
 from workflow.tables import denoising as denoising_table
+from workflow.tables import log_likelihood
 from workflow.tables import mixing as mixing_table
 from workflow.tables import representation as representation_table
-from workflow.tables.identity import table
+from workflow.tables.identity import columns, table
 from workflow.tables.sample_quality import sample_quality
 
 # What is judged
@@ -167,6 +168,12 @@ def judge(config, digits, classified, tmp_path, model="cdae-k3", trained=None):
     return QualityRecord.from_json(read_record(record))
 
 
+def estimates(record, *rows):
+    """A table of estimates of the record's cell."""
+    known = columns(record.identity) | {"status": OK}
+    return table([known | row for row in rows], log_likelihood.COLUMNS)
+
+
 def test_every_variant_of_the_samples_has_a_row_and_controls_theirs(config, digits, classified, tmp_path):
     controls = QualityRecord.from_json(read_record(classified[1]))
     assert [row.variant for row in of(SAMPLES, controls)] == ["real examples", "blurred training examples"]
@@ -177,7 +184,12 @@ def test_every_variant_of_the_samples_has_a_row_and_controls_theirs(config, digi
     for row in [*of(SAMPLES, controls), *judged]:
         assert row.status == OK and row.counts == {"n_samples": 50, "n_real": 50}
         assert 0.0 <= row.measures["precision"] <= 1.0 and row.measures["frechet_distance"] > 0.0
-    table = sample_quality([controls, found])
+    of_means = {"estimator": "parzen", "variant": "last step mean", "mean_nats": 7.0, "standard_error_nats": 0.5}
+    others = {"estimator": "lower_bound", "variant": "last step sample"}, {"seed": 1}, {"status": "failed"}
+    long = estimates(found, of_means, *({**of_means, "variant": "last step sample", **other} for other in others))
+    table = sample_quality([controls, found], long)
+    assert table["parzen_nats"].tolist()[2] == 7.0 and table["parzen_nats_standard_error"].tolist()[2] == 0.5
+    assert table["parzen_nats"].isna().tolist() == [True, True, False, True]
     assert table["model"].tolist() == ["real examples", "blurred training examples", "cdae", "cdae"]
     assert table["seed"].isna().tolist() == [True, True, False, False] and set(table["status"]) == {OK}
     assert table["classifier_test_error"].nunique() == 1 and table["code_sha256"].tolist() == ["c", "c", "q", "q"]
@@ -215,7 +227,7 @@ def test_chains_and_independent_samples_have_a_row_of_how_they_mix(config, digit
     assert table["chain_start"].tolist() == ["", "", "data", "noise"] and set(table["n_steps"]) == {8}
     assert set(table["n_chains"]) == {3} and table["transitions"].notna().all() and set(table["status"]) == {OK}
     assert table["autocorrelation_5"].notna().all() and table["autocorrelation_10"].isna().all()
-    samples = sample_quality(list(found.values()))
+    samples = sample_quality(list(found.values()), estimates(found["cdae-k3"]))
     assert len(samples) == 2 + 8 and not set(samples["variant"]) & set(table["variant"])
     again = judge(config, digits, classified, tmp_path, "dae-walkback")
     assert again == found["dae-walkback"]
@@ -365,7 +377,7 @@ def test_samples_that_are_not_finite_fail_their_row_alone(config, digits, classi
     found = judge(config, digits, classified, tmp_path)
     assert [row.status for row in found.rows] == [FAILED, OK] * 2 + [OK] * 7
     assert [row.reason for row in found.rows[:4:2]] == ["50 of 50 samples not finite", "24 of 24 samples not finite"]
-    assert sample_quality([found])["precision"].isna().tolist() == [True, False]
+    assert sample_quality([found], estimates(found))["precision"].isna().tolist() == [True, False]
 
 
 @pytest.mark.parametrize(("error", "statuses"), [(RuntimeError("odd"), [OK, OK, FAILED]), (MemoryError(), [NOT_RUN])])
@@ -414,7 +426,8 @@ def test_sample_quality_has_a_row_per_set_with_controls_first_and_then_by_covera
         use_style()
         figure = DRAWERS["sample_quality"](material(sample_quality=quality_table(*rows)))
         figure.draw_without_rendering()
-    first, second, third, _ = figure.axes
+    first, second, third, _, last = figure.axes
+    assert lines(last) == ["Parzen"] and last.get_xlabel() == "nats"
     names = [text.get_text() for text in first.get_yticklabels()]
     assert names == ["real examples", "dae, c, 9 steps", "cdae, k = 4, mean", "cdae, k = 4, sample"]
     assert lines(first) == ["precision", "recall"] and lines(second) == ["density", "coverage"]

@@ -1,4 +1,4 @@
-"""Samples of all models beside real examples, as dots: precision and recall, density and coverage, distance, copies."""
+"""Samples of all models beside real examples, as dots: manifolds, distance, copies, and Parzen estimates."""
 
 import math
 
@@ -11,6 +11,7 @@ from workflow.figures.material import Material
 from workflow.figures.style import COLORS, PAGE_WIDTH, no_values
 from workflow.grid.record import OK
 from workflow.tables.identity import first_seeds, label
+from workflow.tables.sample_quality import PARZEN
 
 REAL = "real examples"
 ROW_HEIGHT = 0.16  # inches
@@ -20,6 +21,7 @@ PANELS = (  # columns of the table with their colour, and the axis below them
     ({"density": 0, "coverage": 1}, "density, share"),
     ({"frechet_distance": 2}, "Fréchet distance"),
     ({"copies": 3, "spurious": 4}, "share"),
+    ({PARZEN: 5}, "nats"),
 )
 
 
@@ -70,7 +72,7 @@ def _log_axis(axes: Axes, values: pd.Series) -> None:
 def _dots(axes: Axes, rows: pd.DataFrame, name: str, dot_color: tuple[float, float, float]) -> None:
     """A dot per row with two standard errors, and a line at what real examples have."""
     error = 2.0 * rows[f"{name}_standard_error"] if f"{name}_standard_error" in rows else None
-    label_of = {"frechet_distance": "Fréchet distance"}.get(name, name)
+    label_of = {"frechet_distance": "Fréchet distance", PARZEN: "Parzen"}.get(name, name)
     style = {"color": dot_color, "markersize": 3.5, "elinewidth": 0.8, "label": label_of}
     axes.errorbar(rows[name], rows.index, xerr=error, fmt="o", **style)
     for value in rows.loc[rows["model"] == REAL, name]:

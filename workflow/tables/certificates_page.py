@@ -65,7 +65,7 @@ def _claim(row: pd.Series) -> str:
     """What is claimed, with the sizes that it rests on; or why there is no number."""
     if row["status"] != OK:
         return f"{row['status']}: {row['reason']}"
-    if row["claim"] not in (Claim.CHECKED, Claim.CERTIFIED):
+    if pd.isna(row["gap_nats"]):
         return row["claim"]
     sizes = f"{row['claim']}: the gap is {with_error(row, 'gap')} nats"
     return sizes + (f", repeats add {with_error(row, 'repeats_add')}" if row["claim"] == Claim.CHECKED else "")

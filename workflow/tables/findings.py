@@ -12,6 +12,16 @@ from workflow.tables.evidence import Tables
 
 Sentences = Callable[[str, Tables], Iterator[str]]
 OPEN = "Nothing in this run speaks to it."
+TABLES = (  # that the page is made of; the first has all data sets, in their order
+    "log_likelihood.csv",
+    "certificates.csv",
+    "bound_terms.csv",
+    "sample_quality.csv",
+    "denoising.csv",
+    "mixing.csv",
+    "ranking.csv",
+    "representation.csv",
+)
 MOST_WORDS = 300  # of a claim, without its title
 MOST_DATASETS = 4  # in an answer
 NOTE = (

@@ -24,7 +24,7 @@ WHOLE = [
     "n_chain_steps", "n_train_points", "n_test_points", "n_seeds", "n_failed", "n_far",
     "reference_n_levels", "other_n_levels",
     "n_checked", "n_repeats", "passes_per_example", "n_samples", "n_real", "n_chains", "n_steps", "n_models",
-    "n_own", "n_labels", "n_draws", "n_features", "n_examples", "n_train_examples",
+    "n_own", "n_settled_pairs", "n_labels", "n_draws", "n_features", "n_examples", "n_train_examples",
 ]  # fmt: skip
 YES_OR_NO = ["best", "extrapolates", "first_to_reach"]
 

@@ -1,7 +1,7 @@
 """Differences between certified models at common test points, and what they say of the log-likelihoods.
 
-For every data set and seed one model is the reference: the one whose tightest bound has the smallest gap (see
-`tightest`). With the bounds R of the reference and O of another model at the same points, and the gaps of both,
+Every two models of a data set and seed are a pair. Its reference is the one whose tightest bound has the smaller gap
+(see `tightest`). With the bounds R of the reference and O of the other model at the same points, and the gaps of both,
 
     mean(R - O) - gap of O  <=  difference of the log-likelihoods  <=  mean(R - O) + gap of R
 
@@ -12,6 +12,7 @@ A model is called higher where the nearer end lies beyond 0 by more than two of 
 
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ COLUMNS = [
 
 NOTE = (
     "Paired differences: the tightest bounds of two models at the test points that both have. The reference is the "
-    "model whose tightest bound has the smallest gap. The difference of the log-likelihoods is at least the difference "
+    "model whose tightest bound has the smallest gap; `paired_differences.csv` has all other pairs. The difference of "
+    "the log-likelihoods is at least the difference "
     "of the bounds minus the gap of the other model, and at most that difference plus the gap of the reference. Gaps "
     "are of simulated data, and stand in for those of test data. A model is called higher only where this holds by "
     f"{ERRORS:g} standard errors, and on at least {FEWEST_POINTS} points."
@@ -52,7 +54,7 @@ class Conclusion(StrEnum):
 
 
 def paired_differences(cells: list[Certified], certificates: pd.DataFrame) -> pd.DataFrame:
-    """One row for every certified model but the reference, of every data set and seed.
+    """One row for every two certified models of a data set and seed, those of the model with the smallest gap first.
 
     Args:
         cells: with the values of every estimator at its test points.
@@ -61,9 +63,12 @@ def paired_differences(cells: list[Certified], certificates: pd.DataFrame) -> pd
     values = {cell.record.identity: cell.values for cell in cells}
     rows = []
     for _, group in tightest(certificates).groupby(["dataset", "seed"], sort=False):
-        reference = group.loc[surely_at_most(group).idxmin()]
-        for _, other in group.drop(reference.name).iterrows():
-            rows.append(_pair(reference, other, *(_by_point(values, row) for row in (reference, other))))
+        order = surely_at_most(group).sort_values(kind="stable").index
+        models = [group.loc[place] for place in [order[0], *group.index.drop(order[0])]]
+        at_points = [_by_point(values, model) for model in models]
+        for first, second in combinations(range(len(models)), 2):
+            pair = sorted((first, second), key=lambda i: order.get_loc(models[i].name))
+            rows.append(_pair(*(models[i] for i in pair), *(at_points[i] for i in pair)))
     return table(rows, COLUMNS)
 
 
@@ -100,9 +105,10 @@ def _conclusion(n: int, least: tuple[float, float], greatest: tuple[float, float
 
 
 def sections(pairs: pd.DataFrame) -> Iterator[Section]:
-    """A table for every data set and seed, and a sentence for every pair."""
-    for (dataset, seed), group in pairs.groupby(["dataset", "seed"], sort=False):
-        reference = _name(group.iloc[0], "reference")
+    """A table for every data set and seed, of the pairs of the model with the smallest gap, and a sentence for each."""
+    for (dataset, seed), every in pairs.groupby(["dataset", "seed"], sort=False):
+        reference = _name(every.iloc[0], "reference")
+        group = every[[_name(row, "reference") == reference for _, row in every.iterrows()]]
         rows = [
             {
                 "Other model": _name(row, "other"),

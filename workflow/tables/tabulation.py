@@ -88,7 +88,7 @@ def make(
         "snapshots.csv": curve,
         "stability.csv": between_seeds,
         "diagnostics.csv": diagnostics(ends),
-        "sample_quality.csv": sample_quality(judged),
+        "sample_quality.csv": sample_quality(judged, long),
         "mixing.csv": mixing(judged),
         "representation.csv": representation(judged),
         "denoising.csv": denoising(judged),
