@@ -16,14 +16,15 @@ from workflow.tables import log_likelihood, ranking
 from workflow.tables.identity import table
 
 RNG = np.random.default_rng(0)
-CASES = [(RNG.standard_normal(9), RNG.standard_normal(9)), (RNG.integers(4, size=12), RNG.integers(3, size=12))]
+CASES = [(RNG.standard_normal(9), RNG.standard_normal(9)), (RNG.integers(4, size=12), RNG.permutation(12))]
 
 
 def is_right(module=ranking) -> bool:
-    """With ties, and of resamples, in which a model may stand several times or not at all."""
+    """With ties, and of samples, in which some models do not stand."""
     found = []
     for x, y in CASES:
-        drawn = np.random.default_rng(1).integers(len(x), size=(20, len(x)))
+        rng = np.random.default_rng(1)
+        drawn = np.stack([rng.choice(len(x), size=7, replace=False) for _ in range(20)])
         counts = np.stack([np.bincount(row, minlength=len(x)) for row in drawn])
         expected = [scipy.stats.kendalltau(x[row], y[row]).statistic for row in drawn]
         known = module.settled(y, y)
@@ -34,18 +35,26 @@ def is_right(module=ranking) -> bool:
 
 
 def pairs_are_counted(module) -> bool:
-    """Pair by pair, where the ranges of references overlap."""
+    """Pair by pair, where some ranges of references overlap, and where models stand several times."""
     rng = np.random.default_rng(4)
     x, low = rng.standard_normal((2, 10))
     high = low + rng.exponential(1.0, 10)
-    agree = disagree = of_x = of_t = 0
-    for i, j in itertools.combinations(range(10), 2):
+    x[3] = x[7]
+    drawn = rng.integers(10, size=(20, 10))
+    expected = [of_pairs(x[row], low[row], high[row]) for row in (np.arange(10), *drawn)]
+    counts = np.stack([np.ones(10, dtype=int), *(np.bincount(row, minlength=10) for row in drawn)])
+    return np.allclose(module.taus(x, module.settled(low, high), counts), expected, atol=1e-12)
+
+
+def of_pairs(x, low, high):
+    """Tau over the pairs whose order is known."""
+    difference = distinct = n = 0
+    for i, j in itertools.combinations(range(len(x)), 2):
         order = 1 if low[i] > high[j] else -1 if low[j] > high[i] else 0
         same = order * np.sign(x[i] - x[j])
-        agree, disagree, of_x, of_t = agree + (same > 0), disagree + (same < 0), of_x + 1, of_t + abs(order)
-    assert 0 < of_t < of_x, "some of the pairs are settled"
-    found = module.taus(x, module.settled(low, high), np.ones((1, 10)))[0]
-    return np.isclose(found, (agree - disagree) / np.sqrt(of_x * of_t), atol=1e-12)
+        difference, distinct, n = difference + same, distinct + abs(same), n + abs(order)
+    assert 0 < distinct <= n < len(x) * (len(x) - 1) / 2
+    return difference / np.sqrt(distinct * n)
 
 
 def test_tau_is_that_of_scipy():
@@ -55,6 +64,7 @@ def test_tau_is_that_of_scipy():
 MUTANTS = {
     "tau-a": ("np.sqrt(of_x * of_t)", "(len(x) * (len(x) - 1.0))"),
     "no resample": ("(counts @ pairs) * counts", "(counts @ pairs)"),
+    "unsettled pairs as ties": ("(s * t) ** 2", "s * s"),
     "distances": ("np.sign(x[:, None] - x)", "x[:, None] - x"),
     "one side's ties": ("np.sqrt(of_x * of_t)", "of_x"),
     "gaps left out": ("low[:, None] > high", "low[:, None] > low"),

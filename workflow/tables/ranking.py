@@ -2,10 +2,10 @@
 
 A model's reference is its exact log density where it has one, or else the lower bound with the smallest gap
 (`tightest`). Its value then lies somewhere from this bound to the bound plus the gap with two standard errors, and the
-order of two models is settled if these ranges do not meet. Agreement is Kendall's tau-b, from -1 to 1, over the models
-of one data set that have both; pairs whose order is not settled are ties. Its interval comes from a bootstrap over
-models: the middle 95% of 2,000 resamples. It says how far the models at hand decide, and counts no errors of means over
-test points. The gap is that of simulated data, as everywhere.
+order of two models is settled if these ranges do not meet. Agreement is Kendall's tau-b, from -1 to 1, over the pairs
+of models of one data set whose order is settled. Its interval comes from a bootstrap over models: the middle 95% of
+2,000 resamples. It says how far the models at hand decide, and counts no errors of means over test points. The gap is
+that of simulated data, as everywhere.
 """
 
 from typing import Any
@@ -113,14 +113,16 @@ def settled(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def taus(x: np.ndarray, t: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b between values x (n,) and an order t (n, n), where every pair counts as often as its models.
+    """Kendall's tau-b between values x (n,) and an order t (n, n) of pairs, over those where t is not 0.
 
-        sum_ij w_i w_j s_ij t_ij / sqrt(sum_ij w_i w_j s_ij^2 . sum_ij w_i w_j t_ij^2),   s = signs of differences of x
+        sum_ij w_ij s_ij t_ij / sqrt(sum_ij w_ij s_ij^2 . sum_ij w_ij),   s = signs of differences of x,
+
+    where a pair has the weight w_ij = w_i w_j t_ij^2: it counts as often as its models.
 
     Args:
         counts: (rows, n), how often each model was drawn: one tau per row.
     """
     s = np.sign(x[:, None] - x)
-    agreement, of_x, of_t = (((counts @ pairs) * counts).sum(1) for pairs in (s * t, s * s, t * t))
+    agreement, of_x, of_t = (((counts @ pairs) * counts).sum(1) for pairs in (s * t, (s * t) ** 2, t * t))
     with np.errstate(invalid="ignore", divide="ignore"):
         return agreement / np.sqrt(of_x * of_t)
