@@ -138,6 +138,18 @@ def test_stripes_are_images_of_levels_striped_by_their_label(tmp_path):
         assert images.std(axis=1 + axis).mean() < 15.0 < images.std(axis=2 - axis).mean()
 
 
+def test_a_folder_holds_the_same_stripes_as_files(tmp_path):
+    config = yaml.safe_load((EXAMPLES / "folder.yaml").read_text())
+    config["datasets"]["stripes"]["path"] = str(tmp_path / "stripes")
+    example("stripes.py:save")(str(tmp_path / "stripes"), n_images=200)
+    config = checked(config)
+    raw = loader(config["datasets"]["stripes"]["loader"])(**grid.dataset_options(config, "stripes"))
+    found = np.concatenate([raw.train, raw.validation, raw.test])
+    assert (len(raw.train), raw.image_shape, raw.n_intensity_levels) == (160, (4, 4), 256)
+    expected = example("stripes.py:Stripes")(n_images=200).images.reshape(200, 16)
+    assert sorted(found.tolist()) == sorted(expected.tolist())
+
+
 @pytest.mark.parametrize("name", ["factor_analysis.py", "gaussian_vae.py", "stripes.py", "zuko_flow.py"])
 def test_no_example_needs_the_benchmark_to_be_imported(name):
     tree = ast.parse((EXAMPLES / name).read_text())

@@ -10,6 +10,7 @@ TRAINING = {"n_updates": 20, "batch_size": 64, "learning_rate": 0.002, "matmul_p
 SOURCE = """
 raise RuntimeError("a check runs no code of the user's")
 from nowhere import Strange
+from torch import nn
 class Exact:
     options_schema = {"type": "object", "additionalProperties": False,
                       "properties": {"dim": {"type": "integer", "minimum": 1}}}
@@ -23,12 +24,15 @@ class Decoder:
 class Useless:
     def forward(self, x): ...
 class Empty: ...
+class Module(nn.Module): ...
 class Hidden(Strange): ...
 class BadSchema(Exact):
     options_schema = {"type": "wrong"}
 class Computed(Exact):
     options_schema = dict(type="object")
 def make(): ...
+def exact() -> Exact: ...
+again = Exact
 """
 
 
@@ -80,6 +84,7 @@ def test_what_is_right_passes_with_the_home_written_out(config, source, name, op
         ),
         ("Useless", {}, ["models.mine.kind", "the methods forward, expected log_prob", "add one"]),
         ("Empty", {}, ["models.mine.kind", "no methods"]),
+        ("Module", {}, ["models.mine.kind", "has no methods, expected log_prob"]),
         ("Hidden", {}, ["models.mine.kind", "nowhere.Strange was not found"]),
         ("Exakt", {}, ["models.mine.kind", "expected a class or a function of", "Exact"]),
         ("make", {}, ["models.mine.kind", "a function with no return annotation", "write def make(...) -> MyModel"]),
@@ -130,6 +135,9 @@ def test_a_place_that_is_not_there_is_refused(config, kind, expected):
             {"loader": "~/mine.py:make", "path": "x"},
             r"datasets.digits.path: .* expected it for npz or images; remove it",
         ),
+        ({"loader": "~/mine.py:Exact", "options": {"dim": 0}}, r"datasets.digits.options.dim: got 0, .* at least 1"),
+        ({"loader": "~/mine.py:exact", "options": {"dmi": 1}}, r"datasets.digits.options: .*'dmi'.*did you mean 'dim'"),
+        ({"loader": "~/mine.py:Computed"}, "datasets.digits.options: .* options_schema is computed"),
         ({"loader": "digits", "options": {}}, r"datasets.digits.options: .* for an import path; remove it"),
         ({"loader": "images", "path": "none"}, "datasets.digits.path: got 'none', expected an existing folder"),
         ({"loader": "images"}, "datasets.digits.path: got '', expected an existing folder"),
@@ -145,6 +153,8 @@ def test_data_of_ones_own_pass(config, source):
     config = change(config, "quality", None)
     for options in (
         {"loader": "~/mine.py:make", "options": {"a": [1]}, "n_intensity_levels": 4, "allow_discrete": True},
+        {"loader": "~/mine.py:Exact", "options": {"dim": 3}},
+        {"loader": "~/mine.py:again", "options": {"dim": "what is assigned is not followed"}},
         {"loader": "images", "path": "~", "n_intensity_levels": 4},
     ):
         found = checked(change(config, "datasets.digits", options))["datasets"]["digits"]

@@ -156,7 +156,7 @@ def _check_dataset(where: str, options: Options, data_root: str | None) -> None:
         takers += ["an import path"] if key in KEYS_OF_OWN_DATA else []
         raise ValueError(f"{where}.{key}: got it for {loader!r}, expected it for {' or '.join(takers)}; remove it")
     if is_import_path(loader):
-        check_own_loader(f"{where}.loader", loader)
+        check_own_loader(where, options)
     elif loader == "npz":
         _check_file(f"{where}.path", options.get("path", ""))
     elif loader == "images":

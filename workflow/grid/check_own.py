@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from baselines.own_methods import WEIGHTS, Offered, offered
-from cdae.class_source import check_bound, class_of, literal
+from cdae.class_source import OF_TORCH_MODULES, check_bound, class_of, literal
 from cdae.import_path import ImportPath
 from workflow.grid.cells import Options
 from workflow.grid.methods import kind_offers
@@ -42,10 +42,26 @@ def check_own_model(where: str, options: Options, *, is_certified: bool) -> None
     check_options(f"{where}.options", options.get("options", {}), target)
 
 
-def check_own_loader(where: str, loader: str) -> None:
-    """Raise ValueError unless a user's data set can be found in its source."""
-    with named(where):
-        check_bound(ImportPath.parse(loader))
+def check_own_loader(where: str, options: Options) -> None:
+    """Raise ValueError unless a user's data set can be found in its source, and its options fit.
+
+    Args:
+        where: the data set's path of keys.
+    """
+    with named(f"{where}.loader"):
+        target = ImportPath.parse(options["loader"])
+        check_bound(target)
+    if _is_class(target):
+        check_options(f"{where}.options", options.get("options", {}), target)
+
+
+def _is_class(target: ImportPath) -> bool:
+    """Whether a class can be read there; of a function that gives a data set nothing is asked."""
+    try:
+        class_of(target)
+    except (RecursionError, ValueError):
+        return False
+    return True
 
 
 @contextmanager
@@ -58,7 +74,7 @@ def named(where: str) -> Iterator[None]:
 
 
 def _known(model: Offered) -> str:
-    written = sorted(name for name in model.written if not name.startswith("_"))
+    written = sorted(name for name in model.written - OF_TORCH_MODULES if not name.startswith("_"))
     return f"the methods {', '.join(written)}" if written else "no methods"
 
 
