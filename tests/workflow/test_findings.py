@@ -114,6 +114,14 @@ def test_every_claim_has_its_answer_with_numbers_of_the_tables():
     assert "errs on 0.196 ± 0.011 [representation 3] with `cdae, k = 4` before training" in probes
 
 
+def test_a_bound_that_is_extended_to_other_examples_is_said_to_be():
+    known = tables()
+    certified = known["certificates.csv"].assign(extrapolates=known["certificates.csv"]["model"] == "vae")
+    (said,) = evidence.without_inference("mnist", known | {"certificates.csv": certified})
+    assert said.endswith("[certificates 4] nats, extended to examples unlike those of its subset")
+    assert said.count("extended") == 1
+
+
 def test_of_a_single_cascade_one_distance_from_the_prior_is_said():
     known = tables()
     known["bound_terms.csv"] = known["bound_terms.csv"].query("n_levels == 2")

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.workflow.conftest import ROOT
+from tests.workflow.records import CELL
 from tests.workflow.test_findings import reference, tables
 from workflow.grid.products import PAGES, TABLES
 from workflow.report import page as pages_of
@@ -51,6 +52,18 @@ def test_the_start_says_what_was_run_with_what_success_the_headline_and_the_answ
     for claim in findings.CLAIMS:
         answer = findings.answer(claim, dict(findings.by_dataset(known()))).removeprefix("**Answer:** ")
         assert f"**{claim.title}.** {answer}" in text
+
+
+def test_the_headline_has_daggers_and_models_of_a_users():
+    frames = known()
+    certified = frames["certificates.csv"].assign(claim="bound, not converged", extrapolates=True)
+    exact = CELL | {"model": "flow", "kind": "own", "n_levels": None, "estimator": "exact", "mean_nats": 250.0}
+    exact |= {"standard_error_nats": 1.0, "status": "ok", "split": "test"}
+    long = frames["log_likelihood.csv"].to_dict("records")
+    long = table([*long, exact], frames["log_likelihood.csv"].columns)
+    text = start(frames | {"certificates.csv": certified, "log_likelihood.csv": long})
+    assert "| mnist | cascade | cdae, k = 4 | 104.00 ± 2.00 (gap 4.50 ± 0.25) † ‡ |" in text
+    assert "| mnist | by import path | flow | exact: 250.00 ± 1.00 |" in text
 
 
 def test_a_run_without_tightest_bounds_has_no_headline_and_says_so():

@@ -11,7 +11,8 @@ from workflow.tables import findings
 from workflow.tables.evidence import Tables
 from workflow.tables.identity import first_seeds, label
 from workflow.tables.markup import Section, to_markdown
-from workflow.tables.numbers import estimate, with_error
+from workflow.tables.numbers import estimate
+from workflow.tables.summary_page import tightest_entry
 from workflow.tables.tightest import tightest
 
 WITH_STATUS = (
@@ -24,11 +25,19 @@ WITH_STATUS = (
     "denoising.csv",
 )
 MOST_FAILURES = 10  # that are named
-KINDS = {"cdae": "cascade", "diffusion": "diffusion", "vae": "variational auto-encoder", "control": "control"}
+KINDS = {
+    "cdae": "cascade",
+    "diffusion": "diffusion",
+    "vae": "variational auto-encoder",
+    "bernoulli": "for black and white images",
+    "own": "by import path",
+    "control": "control",
+}
 HEADLINE = (
     "Of every data set the best model of each sort, by the tightest lower bound or the exact value on the test split, "
     "in nats per example ± one standard error; of several seeds the first. Own bound: a cascade's is the paper's "
-    "(Eq. 4). Parzen of its samples is no bound."
+    "(Eq. 4). Parzen of its samples is no bound. A dagger marks a bound that has not converged, and a double "
+    "dagger ‡ one that is extended to examples unlike those that it was computed on."
 )
 NO_HEADLINE = "No model of this run has a tightest bound or an exact value, so there is no headline."
 
@@ -72,7 +81,7 @@ def _values(tables: Tables) -> pd.DataFrame:
     tight = tightest(tables["certificates.csv"])
     tight = tight.assign(
         nats=tight["test_nats"],
-        text=[f"{with_error(row, 'test')} (gap {with_error(row, 'gap')})" for _, row in tight.iterrows()],
+        text=[tightest_entry(row) for _, row in tight.iterrows()],
     )
     long = tables["log_likelihood.csv"]
     exact = long[(long["estimator"] == "exact") & (long["status"] == OK)]

@@ -236,7 +236,8 @@ def _compared(a: pd.Series, b: pd.Series, name: str) -> str:
 
 
 def _tight(row: pd.Series) -> str:
-    return f"`{label(row)}` with at least {_nats(row, 'test')} nats"
+    extended = ", extended to examples unlike those of its subset" if row["extrapolates"] else ""
+    return f"`{label(row)}` with at least {_nats(row, 'test')} nats{extended}"
 
 
 def _nats(row: pd.Series, name: str) -> str:

@@ -65,7 +65,7 @@ def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame, gaps: pd.Data
     wide = wide.reindex(index=cells["Model"].unique(), columns=columns).fillna("")
     if len(best):
         first = best.drop_duplicates(["model", "n_levels"])
-        known = {label(row): _tightest(row) for _, row in first.iterrows()}
+        known = {label(row): tightest_entry(row) for _, row in first.iterrows()}
         wide["Tightest (gap)"] = [known.get(name, "") for name in wide.index]
     if len(gaps):
         known = _train_minus_test(gaps)
@@ -73,7 +73,7 @@ def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame, gaps: pd.Data
     return wide.reset_index()
 
 
-def _tightest(row: pd.Series) -> str:
+def tightest_entry(row: pd.Series) -> str:
     """The value for the whole test split with its gap, and what speaks against either."""
     text = f"{with_error(row, 'test')} (gap {with_error(row, 'gap')})"
     if row["claim"] == Claim.NOT_CONVERGED:
