@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-MARKERS = "os^DvP"  # of the families of cascades, one after another
+MARKERS = "os^DvPX<>*ph"  # of the families of cascades, one after another
 KINDS = ("cdae", "bernoulli")  # of images, and of black and white ones
 
 

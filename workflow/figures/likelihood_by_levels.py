@@ -14,6 +14,7 @@ from workflow.tables.estimators import CARDS, Mark
 
 ESTIMATORS = ["lower_bound", "importance_weighted"]
 VAES = ("vae", "bernoulli")  # kinds, of which cascades have a number of levels besides
+STYLES = (":", "-.", "--", (0, (1, 4)), (0, (6, 2, 1, 2, 1, 2)))  # of the lines of other models
 LEGEND_ROW = 0.13  # inches
 
 
@@ -66,7 +67,7 @@ def _reference_lines(axes: Axes, summary: pd.DataFrame) -> None:
         axes.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
     weighted = summary[summary["estimator"] == "importance_weighted"]
     vae = weighted[weighted["kind"].isin(VAES) & weighted["n_levels"].isna()]
-    for (_, row), style in zip(vae.iterrows(), cycle([":", "-.", "--"])):
+    for (_, row), style in zip(vae.iterrows(), cycle(STYLES)):
         label = CARDS["importance_weighted"].marks[""].label.format(**row)
         axes.axhline(
             row["mean_nats"], color=COLORS[2], linewidth=1.0, linestyle=style, label=f"{row['model']}, {label}"
