@@ -2,7 +2,7 @@
 
     p(x) = sum_j w_j N(mean_j, diag std_j^2)
 
-In the robust form each pixel d of each component has a broad component besides, (1 - e_d) N + e_d U(0, 1)
+In the robust form each pixel d of each component has a broad component besides, (1 - e_d) N + e_d N(1/2, 1/4)
 (`cdae.pixel_density`). The shares e_d are fitted after the rest, by expectation maximisation as well, so that a pixel
 outside what training has shown costs this model no more than others with the same option.
 

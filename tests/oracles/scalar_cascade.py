@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import norm, uniform
+from scipy.stats import norm
 
 
 def log_prob(
@@ -21,14 +21,14 @@ def log_prob(
         denoiser: r, which maps an array of points to an array of the same shape.
         reconstruction_std: rho_0 .. rho_{k-1}, (k,).
         grid: (m,), evenly spaced; it covers all levels and is finer than the smallest standard deviation.
-        broad_share: of a component of the last step that is uniform on [0, 1].
+        broad_share: of a component N(1/2, 1/4) of the last step.
     """
     density, step = norm.pdf(grid, prior_mean, prior_std), grid[1] - grid[0]
     mean = denoiser(grid)
     for rho in reconstruction_std[:0:-1]:
         density = norm.pdf(grid[:, None], mean, rho) @ density * step
     narrow = norm.pdf(x[:, None], mean, reconstruction_std[0])
-    last_step = (1.0 - broad_share) * narrow + broad_share * uniform.pdf(x)[:, None]
+    last_step = (1.0 - broad_share) * narrow + broad_share * norm.pdf(x, 0.5, 0.5)[:, None]
     return np.log(last_step @ density * step)
 
 
