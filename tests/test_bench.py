@@ -112,6 +112,15 @@ def test_a_job_is_measured_over_the_import_of_torch(bench, monkeypatch):
     assert commands == [*(f"workflow.scripts.{name}" for name in ("prepare_data", "train", "evaluate")), "import torch"]
 
 
+def test_the_smallest_evaluation_runs_from_nothing_every_time(tmp_path):
+    arguments = pipeline.tiny_evaluation(tmp_path)
+    assert pipeline.evaluation_seconds(arguments, tmp_path) > 0.0
+    kept = sorted((tmp_path / pipeline.KEPT).rglob("*"))
+    (tmp_path / pipeline.KEPT / "old").write_text("")
+    assert pipeline.evaluation_seconds(arguments, tmp_path) > 0.0
+    assert kept and sorted((tmp_path / pipeline.KEPT).rglob("*")) == kept
+
+
 def test_a_finished_grid_is_made_of_empty_files(tmp_path, monkeypatch):
     summary = "output_file\tdate\nresults/a.json\t-\nresults/b/c.npz\t-\n"
     answers = {
