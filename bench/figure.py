@@ -29,7 +29,7 @@ def draw(path: Path, rows: list[Row]) -> None:
     above.xaxis.set_major_formatter("{x:g}")
     above.minorticks_off()
     if ratios:
-        above.legend(loc="lower right", fontsize=7, handletextpad=0.2)
+        above.legend(loc="center right", bbox_to_anchor=(1.0, 0.34), fontsize=7, handletextpad=0.2)
     draw_rows(below, shares, start=0.0)
     below.set(xlim=(0.0, 1.2), xticks=(0.0, 0.5, 1.0), xlabel="share of the limit in FLOP/s")
     below.xaxis.set_major_formatter(PercentFormatter(1.0))
