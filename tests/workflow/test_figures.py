@@ -1,5 +1,7 @@
 """Every figure from material made by hand: its labels, its limits, and how many lines, bars and panels it has."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -101,6 +103,12 @@ def test_a_figure_of_which_every_row_failed_says_so(name):
     assert "no values" in [text.get_text() for text in figure.texts]
 
 
+def test_a_long_title_of_no_values_stays_within_the_figure():
+    figure = no_values("binarized_fashion_mnist: test examples corrupted and denoised at every level")
+    box = figure._suptitle.get_window_extent(figure.canvas.get_renderer())
+    assert box.x0 >= 0.0 and box.x1 <= figure.bbox.x1
+
+
 def test_no_values_has_its_title():
     figure = no_values("mnist: samples")
     assert figure.get_suptitle() == "mnist: samples" and [t.get_text() for t in figure.texts] == [
@@ -176,6 +184,17 @@ def test_bound_terms_fall_from_the_reconstruction_to_the_bound():
         "reconstruction", "KL of level 1", "KL of the prior", "KL of level 2", "lower bound"
     ]  # fmt: skip
     assert axes.get_ylim()[0] <= 0.0 and axes.get_ylim()[1] >= 100.0 and axes.get_title().startswith("mnist")
+
+
+@pytest.mark.parametrize("n", [10, 17])
+def test_names_below_the_terms_do_not_run_into_one_another(n):
+    names = [f"cdae-geometric-{i:02}" for i in range(n)]
+    rows = [row for name in names for row in terms(4, model=name)]
+    known = summary_table(*(summary_row(model=name) for name in names))
+    figure = draw("bound_terms", bound_terms=table(rows, bound_terms.COLUMNS), summary=known)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].get_xticklabels()]
+    assert len(boxes) == n and all(left.x1 <= right.x0 + 1.0 for left, right in itertools.pairwise(boxes))
 
 
 # parzen and parzen_by_chain_steps

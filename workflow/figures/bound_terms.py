@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 
 from workflow.figures.by_levels import of_cascades
 from workflow.figures.material import Material
-from workflow.figures.style import COLORS, COLUMN_WIDTH, no_values
+from workflow.figures.style import COLORS, COLUMN_WIDTH, PAGE_WIDTH, no_values
+
+MOST_IN_A_COLUMN = 10  # models; the names of more run into one another
 
 
 def bound_terms(material: Material) -> Figure:
@@ -23,7 +25,8 @@ def bound_terms(material: Material) -> Figure:
     models = list(terms[["model", "n_levels"]].drop_duplicates().itertuples(index=False))
     deepest = int(terms["n_levels"].max())
     level_colors = sns.color_palette("viridis", max(deepest - 1, 1))
-    figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 2.8))
+    width = COLUMN_WIDTH if len(models) <= MOST_IN_A_COLUMN else PAGE_WIDTH
+    figure, axes = plt.subplots(figsize=(width, 2.8))
     for x, (model, n_levels) in enumerate(models):
         rows = terms[(terms["model"] == model) & (terms["n_levels"] == n_levels)].set_index("term")["mean_nats"]
         _waterfall(axes, x, rows, level_colors)

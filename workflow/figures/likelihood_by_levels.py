@@ -57,7 +57,7 @@ def _markov_line(axes: Axes, summary: pd.DataFrame) -> None:
     if len(rows):
         rows, mark = rows[rows["model"] == rows["model"].iloc[0]], CARDS["markov_bound"].marks[""]
         style = {"color": color(mark.color), "alpha": 0.6, "linewidth": 1.0, "label": mark.label}
-        axes.plot(rows["n_levels"], rows["mean_nats"], "--", **style)
+        axes.plot(rows["n_levels"], rows["mean_nats"], "--" if len(rows) > 1 else "_", **style)
 
 
 def _reference_lines(axes: Axes, summary: pd.DataFrame) -> None:

@@ -1,6 +1,7 @@
 """What figures share: sizes, colours, and how they are written."""
 
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from cdae.computing.files import written_whole
 
 COLUMN_WIDTH, PAGE_WIDTH, PAGE_HEIGHT = 3.4, 7.0, 9.0  # inches, of a two-column page
+LINE = 50  # letters of a title that fit in a column
 COLORS = sns.color_palette("colorblind")
 GREY = (0.35, 0.35, 0.35)
 
@@ -31,7 +33,7 @@ def use_style() -> None:
 def no_values(title: str) -> Figure:
     """A figure that says that there is nothing to draw: no model has such rows, or all of them failed."""
     figure = plt.figure(figsize=(COLUMN_WIDTH, 0.8))
-    figure.suptitle(title)
+    figure.suptitle(fill(title, LINE))
     figure.text(0.5, 0.35, "no values", ha="center", va="center", fontsize=7)
     return figure
 
