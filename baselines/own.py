@@ -46,7 +46,7 @@ class ConfiguredModel(OwnModel):
         check_object(cls.target, made, names, has_weights="weights" in options)
         if isinstance(made, nn.Module):
             made.eval()
-        model = _class_of(cls.target, names)(made, training_set.values.shape[1])
+        model = _class_of(cls.target, names)(made, training_set.values.shape[1], binarized=training_set.binarized)
         if isinstance(model, Simulates) and not isinstance(model, Fitted):
             model.simulate(
                 PROBES, generator=torch.Generator().manual_seed(0)

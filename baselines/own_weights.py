@@ -3,6 +3,7 @@
 Files of torch are read with `weights_only=True`, so nothing in them is run.
 """
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ def read_weights(path: str) -> dict[str, Tensor]:
         saved = read(path)
     except MemoryError:
         raise
+    except pickle.UnpicklingError as error:  # torch's own text advises to unpickle it
+        raise ValueError(
+            f"{path}: cannot be read as tensors alone (it is damaged, or holds more, such as a whole model, which is "
+            "not unpickled, because that can run code), expected a state dict of tensors; save model.state_dict()"
+        ) from error
     except Exception as error:  # a damaged file makes its parsers raise almost anything
         why = " ".join(str(error).split())[:300]
         raise ValueError(

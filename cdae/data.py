@@ -33,6 +33,7 @@ class RawData:
         log_density: the exact log density of the data in nats, on float64 arrays (n, dim); None where unknown.
         labels: the classes of the examples of every split, three arrays (n,) of whole numbers from 0; None where there
             are none. They are stored beside the examples, and no model sees them.
+        binarized: whether training values are probabilities of black and white pixels (`datasets.binarized`).
     """
 
     train: np.ndarray
@@ -43,6 +44,7 @@ class RawData:
     image_shape: tuple[int, ...] | None = None
     log_density: Callable[[np.ndarray], np.ndarray] | None = None
     labels: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    binarized: bool = False
 
     def labels_by_split(self) -> dict[str, np.ndarray]:
         """Return the labels by the names of the splits; nothing where there are none."""
@@ -92,6 +94,7 @@ def prepare(raw: RawData, name: str, path: str | Path) -> None:
     arrays["test_continuous"] = test
     arrays["n_intensity_levels"] = np.array(raw.n_intensity_levels or 0)
     arrays["unit_interval"] = np.array(raw.unit_interval)
+    arrays["binarized"] = np.array(raw.binarized)
     arrays["image_shape"] = np.array(raw.image_shape or (), dtype=np.int64)
     for split, labels in raw.labels_by_split().items():
         arrays[f"{split}_labels"] = labels.astype(np.int64)
@@ -117,13 +120,14 @@ class DataSummary:
 class TrainingSet:
     """Training examples (n, dim): real values, or uint8 levels that are dequantized afresh at every draw.
 
-    `image_shape` is as of `RawData`; None where examples are not images.
+    `image_shape` and `binarized` are as of `RawData`; `image_shape` is None where examples are not images.
     """
 
     values: Tensor
     n_intensity_levels: int | None = None
     unit_interval: bool = False
     image_shape: tuple[int, ...] | None = None
+    binarized: bool = False
 
     def __len__(self) -> int:
         return len(self.values)
@@ -180,12 +184,13 @@ def load_validation_set(path: str | Path) -> TrainingSet:
 
 
 def _load_split(path: str | Path, split: str) -> TrainingSet:
-    arrays = read_npz(path, split, "n_intensity_levels", "unit_interval", "image_shape")
+    arrays = read_npz(path, split, "n_intensity_levels", "unit_interval", "image_shape", "binarized")
     return TrainingSet(
         torch.from_numpy(arrays[split]),
         int(arrays["n_intensity_levels"]) or None,
         bool(arrays["unit_interval"]),
         tuple(arrays["image_shape"].tolist()) or None,
+        bool(arrays["binarized"]),
     )
 
 

@@ -3,12 +3,14 @@
 Not here: both sides of log p(x), and what may be claimed of them (`certification`).
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from cdae.data import EvaluationSet, TrainingSet
 from cdae.estimators.catalogue import ESTIMATORS, estimators_for
@@ -79,7 +81,7 @@ def evaluate(
     with at_rest(model), torch.no_grad():
         return Estimates({
             name: [*ESTIMATORS[name].estimate(own, data, settings.get(name, {}), generator=draws(name))]
-            for name in names
+            for name in tqdm(names, desc="evaluate", unit="estimator", file=sys.stderr, disable=None)
         })  # fmt: skip
 
 

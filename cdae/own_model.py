@@ -11,10 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cdae.binary_images import binary, draw_binary
 from cdae.data import TrainingSet
 from cdae.gaussian import standard_normal
 from cdae.interfaces import BoundTerms, SampleSet, SampleVariant
 from cdae.own_methods import FORWARDED
+
+REPEATS = 100  # of draws that were equal: a few discrete ones are so by chance
 
 
 class OwnModel(nn.Module):
@@ -23,13 +26,14 @@ class OwnModel(nn.Module):
     Args:
         model: the user's object; if it is a module of torch, its parameters and buffers are saved.
         dim: dimensions of an example.
+        binarized: whether gray values are probabilities of black and white pixels; then it is shown the latter alone.
     """
 
     label: ClassVar[str]  # what errors begin with
 
-    def __init__(self, model: Any, dim: int):
+    def __init__(self, model: Any, dim: int, *, binarized: bool = False):
         super().__init__()
-        self.model, self.dim = model, dim
+        self.model, self.dim, self.binarized = model, dim, binarized
         self.register_buffer("place", torch.zeros(()), persistent=False)  # where draws are made
 
     def call(self, name: str, *arguments: Any, **keywords: Any) -> Any:
@@ -48,17 +52,28 @@ class OwnModel(nn.Module):
                 f"{self.dim}); make it take these"
             ) from error
 
-    def per_example(self, name: str, *arguments: Tensor) -> Float[Tensor, "n"]:
+    def shown(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+        """The examples as the user's object sees them: of gray ones the same draw at every call."""
+        return binary(x) if self.binarized else x
+
+    def per_example(self, name: str, x: Float[Tensor, "n dim"], *latents: Tensor) -> Float[Tensor, "n"]:
         """One value per example, in nats, as float64."""
-        values = self.call(name, *arguments)
-        self.check_shape(name, values, (len(arguments[0]),), "one value per example, summed over its dimensions")
+        values = self.call(name, self.shown(x), *latents)
+        self.check_shape(name, values, (len(x),), "one value per example, summed over its dimensions")
+        if values.isnan().all():  # a few are those of proposals that went astray
+            raise ValueError(
+                f"{self.label}: {name} returned NaN for all of {len(x)} examples, expected numbers; look at its "
+                "weights, and at divisions and logarithms in it"
+            )
         return values.double()
 
     def check_shape(self, name: str, values: Any, shape: tuple[int, ...], what: str) -> None:
-        """Raise ValueError unless a method has returned a tensor of this shape."""
+        """Raise ValueError unless a method has returned real numbers in a tensor of this shape."""
         got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
         if not isinstance(values, Tensor) or values.shape != shape:
             raise ValueError(f"{self.label}: {name} returned {got}, expected a tensor of shape {shape}: {what}")
+        if not values.is_floating_point():
+            raise ValueError(f"{self.label}: {name} returned {values.dtype}, expected real numbers; make them float")
 
 
 def log_prob(self: OwnModel, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
@@ -74,11 +89,11 @@ def log_likelihood(self: OwnModel, x: Float[Tensor, "n dim"], z: Float[Tensor, "
 
 
 def infer(self: OwnModel, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Tensor:
-    return self.call("infer", x, generator=generator)
+    return self.call("infer", self.shown(x), generator=generator)
 
 
 def bound_terms(self: OwnModel, x: Float[Tensor, "n dim"], latents: Tensor) -> BoundTerms:
-    terms = self.call("bound_terms", x, latents)
+    terms = self.call("bound_terms", self.shown(x), latents)
     if not isinstance(terms, BoundTerms):
         raise ValueError(
             f"{self.label}: bound_terms returned a {type(terms).__name__}, expected a cdae.interfaces.BoundTerms"
@@ -88,7 +103,9 @@ def bound_terms(self: OwnModel, x: Float[Tensor, "n dim"], latents: Tensor) -> B
 
 
 def loss(self: OwnModel, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> Float[Tensor, ""]:
-    """The user's loss in training mode; evaluation mode is back afterwards."""
+    """The user's loss in training mode; evaluation mode is back afterwards. Gray images are drawn anew."""
+    if self.binarized:
+        x = draw_binary(x, generator=generator)
     self.model.train()
     try:
         value = self.call("loss", x, generator=generator)
@@ -99,7 +116,7 @@ def loss(self: OwnModel, x: Float[Tensor, "n dim"], *, generator: torch.Generato
 
 
 def refit(self: OwnModel, x: Float[Tensor, "n dim"], *, generator: torch.Generator) -> None:
-    self.call("refit", x, generator=generator)
+    self.call("refit", self.shown(x), generator=generator)
 
 
 def fit_closed_form(self: OwnModel, training_set: TrainingSet, *, generator: torch.Generator) -> None:
@@ -126,14 +143,18 @@ def simulate_by_decoder(
         ValueError: if `sample_x` draws nothing: upper bounds hold for draws of the model alone, and not for means.
     """
     z = standard_normal(self.place, n_samples, self.model.latent_dim, generator=generator)
-    x, again = (self.call("sample_x", z, generator=generator) for _ in range(2))
+    x, again = _drawn_twice(self, z, generator)
     self.check_shape("sample_x", x, (n_samples, self.dim), "an example for every row of z, in the data's units")
-    if torch.equal(x, again):
+    if torch.equal(x, again) and torch.equal(*_drawn_twice(self, z.repeat(REPEATS, 1), generator)):
         raise ValueError(
             f"{self.label}: sample_x gave the same x twice for the same z, expected draws of p(x | z) with their "
             "noise; do not return the mean, and draw with the generator that it is given"
         )
     return x, z
+
+
+def _drawn_twice(self: OwnModel, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    return tuple(self.call("sample_x", z, generator=generator) for _ in range(2))
 
 
 def sample_sets(self: OwnModel, n_samples: int, *, generator: torch.Generator) -> Iterator[SampleSet]:

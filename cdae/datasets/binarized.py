@@ -31,7 +31,8 @@ def binarized(raw: RawData, name: str) -> RawData:
     gray = {split: getattr(raw, split) / np.float32(top) for split in ("train", "validation", "test")}
     drawn = {split: _drawn(gray[split], name, split) for split in ("validation", "test")}
     train = gray["train"].astype(np.float32)
-    return replace(raw, train=train, **drawn, n_intensity_levels=None, unit_interval=True, log_density=None)
+    told = {"n_intensity_levels": None, "unit_interval": True, "log_density": None, "binarized": True}
+    return replace(raw, train=train, **drawn, **told)
 
 
 def _drawn(gray: np.ndarray, name: str, split: str) -> np.ndarray:

@@ -91,7 +91,12 @@ def _unknown_tails(log_weights: Tensor) -> Tensor:
 def parzen_window(
     model: Samples, data: EvaluationSet, settings: Settings, *, generator: torch.Generator
 ) -> Iterator[Estimate]:
-    """Yield the Parzen estimate by protocol "goodfeli2014" for every variant of the model's samples."""
+    """Yield the Parzen estimate by protocol "goodfeli2014" for every variant of the model's samples.
+
+    Black and white images have none: it is a density of real values, and theirs are probabilities.
+    """
+    if data.training.binarized:
+        return
     bandwidths = parzen.GOODFELI2014_BANDWIDTHS * data.bandwidth_unit
     validation = data.validation_pixels[: parzen.GOODFELI2014_VALIDATION]
     for samples in model.sample_sets(settings["n_samples"], generator=generator):

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -49,8 +50,8 @@ def write(tmp_path, text):
     return f"{file}:Mine"
 
 
-def built(kind, **options):
-    return model_class(kind).build({"kind": kind, **options}, DATA, generator=seeded(0))
+def built(kind, data=DATA, **options):
+    return model_class(kind).build({"kind": kind, **options}, data, generator=seeded(0))
 
 
 def test_a_decoder_of_three_methods_can_be_annealed_and_simulated_and_sampled(tmp_path):
@@ -67,6 +68,49 @@ def test_a_decoder_of_three_methods_can_be_annealed_and_simulated_and_sampled(tm
     torch.testing.assert_close(model.log_likelihood(x, z), expected, rtol=1e-5, atol=1e-5)
     (samples,) = model.sample_sets(5, generator=seeded(1))
     assert samples.values.shape == (5, 2) and samples.variant.last_step == "sample"
+
+
+GRAY = TrainingSet(torch.full((400, 2), 0.25), unit_interval=True, binarized=True)
+PIXELS = """
+class Mine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.latent_dim, self.seen = 1, []
+        self.likelihood = torch.distributions.Bernoulli(probs=torch.full((2,), 0.25))
+    def see(self, x):
+        self.seen.append(x)
+        return x
+    def log_likelihood(self, x, z): return self.likelihood.log_prob(x).sum(-1)
+    def sample_x(self, z, *, generator): return (torch.rand(len(z), 2, generator=generator) < 0.25).float()
+    def log_prob(self, x): return self.see(x).sum(-1)
+    def infer(self, x, *, generator): return self.see(x)
+    def log_weights(self, x, z): return self.see(x).sum(-1)
+    def bound_terms(self, x, z): return BoundTerms(self.see(x).sum(-1), x.new_zeros(0, len(x)), x.new_zeros(len(x)))
+    def loss(self, x, *, generator): return self.see(x).sum()
+    def refit(self, x, *, generator): self.see(x)
+"""
+
+
+def test_binarized_data_are_shown_black_and_white_alone_and_drawn_anew_by_training(tmp_path):
+    """Torch's Bernoulli refuses gray values, and a likelihood of them is none."""
+    model, x = built(write(tmp_path, PIXELS), data=GRAY), GRAY.values
+    for _ in range(2):
+        model.log_likelihood(x, x[:, :1])
+        model.log_prob(x), model.infer(x, generator=seeded(1)), model.log_weights(x, x), model.bound_terms(x, x)
+        model.refit(x, generator=seeded(1))
+    seen = model.model.seen
+    assert len(seen) == 10 and all(torch.equal(other, seen[0]) for other in seen)
+    model.model.seen.clear()
+    generator = seeded(1)
+    model.loss(x, generator=generator), model.loss(x, generator=generator)
+    assert not torch.equal(*model.model.seen)
+    for drawn in (seen[0], *model.model.seen):
+        assert set(drawn.unique().tolist()) == {0.0, 1.0} and abs(drawn.mean().item() - 0.25) < 5 * 0.0153
+
+
+def test_other_data_are_shown_as_they_are(tmp_path):
+    model = built(write(tmp_path, PIXELS), data=replace(GRAY, binarized=False))
+    assert torch.equal(model.infer(GRAY.values, generator=seeded(1)), GRAY.values)
 
 
 def test_a_class_has_the_methods_of_its_source_and_no_other(tmp_path):
@@ -149,6 +193,9 @@ class Mine(nn.Module):
     [
         ("def log_prob(self, x): return x", "log_prob", r"log_prob returned shape \(6, 2\), expected .* \(6,\)"),
         ("def log_prob(self, x): return 1.0", "log_prob", "log_prob returned a float, expected a tensor"),
+        ("def log_prob(self, x): return x[:, 0] > 0", "log_prob", r"returned torch\.bool, expected real numbers"),
+        ("def log_prob(self, x): return (x - x).sum(-1) / 0", "log_prob", "returned NaN for all of 6 examples"),
+        ("def simulate(self, n, *, generator): return torch.ones(n, 2) > 0, 0", "build", r"returned torch\.bool, exp"),
         ("def log_prob(self, x): return x @ x", "log_prob", r"log_prob raised RuntimeError: .* given \(6, 2\)"),
         ("def log_prob(self): ...", "log_prob", "log_prob raised TypeError"),
         ("def sample(self, n, *, generator): return torch.zeros(n, 3)", "samples", r"shape \(4, 3\), .*\(4, 2\)"),

@@ -50,7 +50,8 @@ class Evil:
     [
         (lambda path: path.write_bytes(b""), "cannot be read"),
         (lambda path: path.write_bytes(pickle.dumps(Evil())), "cannot be read"),
-        (lambda path: torch.save({"a": Evil()}, path), "cannot be read"),
+        (lambda path: torch.save({"a": Evil()}, path), "which is not unpickled, because that can run code"),
+        (lambda path: torch.save(nn.Identity(), path), "such as a whole model, which is not unpickled"),
         (lambda path: torch.save({}, path), "expected tensors by name"),
         (lambda path: torch.save([1], path), "holds a list, expected tensors by name"),
         (lambda path: torch.save({"model": {}, "epoch": 1}, path), "the keys epoch, model, expected tensors by name"),

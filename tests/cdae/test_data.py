@@ -15,6 +15,7 @@ from cdae.data import (
     load_training_set,
     prepare,
 )
+from cdae.datasets.binarized import binarized
 from tests.helpers import assert_mean, seeded
 
 
@@ -133,7 +134,7 @@ def test_length_is_the_number_of_examples():
     assert len(TrainingSet(torch.zeros(5, 2))) == 5
 
 
-@pytest.mark.parametrize("make", [discrete, continuous])
+@pytest.mark.parametrize("make", [discrete, continuous, lambda: binarized(discrete(), "name")])
 def test_training_set_comes_back_from_the_file(make, tmp_path):
     raw = make()
     prepare(raw, "name", tmp_path / "data.npz")
@@ -142,12 +143,13 @@ def test_training_set_comes_back_from_the_file(make, tmp_path):
     assert training_set.n_intensity_levels == raw.n_intensity_levels
     assert training_set.unit_interval == raw.unit_interval
     assert training_set.image_shape == raw.image_shape
+    assert training_set.binarized == raw.binarized
 
 
 def test_training_never_reads_the_held_out_splits(tmp_path):
     """A file from which everything else is removed still loads, and equals the one from the whole file."""
     prepare(discrete(), "digits", tmp_path / "whole.npz")
-    kept = read_npz(tmp_path / "whole.npz", "train", "n_intensity_levels", "unit_interval", "image_shape")
+    kept = read_npz(tmp_path / "whole.npz", "train", "n_intensity_levels", "unit_interval", "image_shape", "binarized")
     write_npz(tmp_path / "train_only.npz", kept)
     whole, train_only = (load_training_set(tmp_path / f"{name}.npz") for name in ("whole", "train_only"))
     assert torch.equal(whole.values, train_only.values)

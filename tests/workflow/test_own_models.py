@@ -3,7 +3,7 @@
 import pytest
 
 from cdae.computing.files import read_record, write_record
-from tests.workflow.conftest import ROOT
+from tests.workflow.conftest import ROOT, prepared
 from workflow.grid import cells as grid
 from workflow.grid.check import checked
 from workflow.jobs import certification, evaluation, training
@@ -22,23 +22,30 @@ class Mine:
     def sample_x(self, z, *, generator): return z + torch.randn(z.shape, generator=generator)
 """
 
+PIXELS = """
+import torch
+from torch.distributions import Bernoulli
+class Mine:
+    latent_dim = 2
+    def log_likelihood(self, x, z): return Bernoulli(probs=torch.full((64,), 0.3)).log_prob(x).sum(-1) + 0.0 * z.sum(-1)
+    def sample_x(self, z, *, generator): return (torch.rand(len(z), 64, generator=generator) < 0.3).float()
+"""
+
 
 @pytest.fixture
 def run(config, mixture_2d, tmp_path):
     """Run all jobs of a user's model by its source: the records of training, evaluation and certification."""
 
-    def run(text, **options):
+    def run(text, data=mixture_2d, **options):
         (tmp_path / "mine.py").write_text(text)
         config["models"] = {"mine": {"kind": f"{tmp_path}/mine.py:Mine", "options": options}}
         (cell,) = [cell for cell in grid.cells(config) if cell.dataset == "mixture_2d"]
         paths = {name: tmp_path / name for name in ("w", "s", "t.json", "e.json", "e.npz", "p.npz", "c.json", "c.npz")}
         w, s, t, e, values, shown, c, certified = paths.values()
-        training.run(grid.training_config(config, cell), HASHES, mixture_2d, w, s, t)
-        evaluation.run(
-            grid.evaluation_config(config, cell), HASHES, mixture_2d, w, t, e, values, shown, tmp_path / "kept"
-        )
+        training.run(grid.training_config(config, cell), HASHES, data, w, s, t)
+        evaluation.run(grid.evaluation_config(config, cell), HASHES, data, w, t, e, values, shown, tmp_path / "kept")
         assert grid.certified(config, cell)
-        certification.run(grid.certification_config(config, cell), HASHES, mixture_2d, w, t, c, certified)
+        certification.run(grid.certification_config(config, cell), HASHES, data, w, t, c, certified)
         return read_record(t), read_record(e), read_record(c)
 
     return run
@@ -87,6 +94,15 @@ def test_a_likelihood_that_fails_is_a_failed_certificate(run):
         BOTH_OK, "failed"
     )
     assert "log_likelihood raised RuntimeError" in certified["rows"][0]["reason"]
+
+
+def test_pixels_of_binarized_data_need_nothing_but_torchs_bernoulli(run, tmp_path_factory):
+    """It refuses gray values, such as those of training images, and of black and white ones there is no density."""
+    trained, evaluated, certified = run(PIXELS, data=prepared("binarized_digits", tmp_path_factory))
+    assert trained["status"] == "ok" and evaluated["rows"] == [] and statuses(certified) == BOTH_OK
+    gaps = {row["estimator"]: (row["gap_nats"], row["gap_standard_error_nats"]) for row in certified["rows"]}
+    for gap, error in gaps.values():
+        assert abs(gap) <= 5 * error + 1e-4  # z is not used, so every weight is the exact value, but for rounding
 
 
 @pytest.mark.filterwarnings("ignore:.*no gap can be had:cdae.interfaces.InputWarning")  # the tables' note of it

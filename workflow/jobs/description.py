@@ -57,7 +57,7 @@ def training_of(model: Offered) -> str:
         return "training: by gradients (key training), because it has loss and refit"
     if model.is_fitted:
         return "training: one call of fit_closed_form"
-    return "training: none; it is evaluated as it is built"
+    return "training: none; its weights come from a file (key weights), or it is evaluated as it is built"
 
 
 def methods_needed(protocol: type) -> frozenset[str]:
