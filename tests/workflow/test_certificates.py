@@ -77,14 +77,15 @@ def test_its_standard_error_is_the_spread_over_random_subsets_and_test_sets():
     assert np.std(found) == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=0.15)
 
 
-def test_without_the_models_own_bound_nothing_is_said_of_the_whole_split():
-    (row,) = table_of(np.array([4.0, 15.0]), np.array([0, 3]), None).to_dict("records")
-    assert (
-        pd.isna(row["test_nats"])
-        and pd.isna(row["own_bound_slope"])
-        and not row["extrapolates"]
-        and row["gap_nats"] == 4.0
-    )
+def test_without_the_models_own_bound_the_whole_split_has_the_mean_of_the_subset():
+    """A decoder alone has none, and stands beside the others all the same."""
+    table = table_of(np.array([4.0, 15.0]), np.array([0, 3]), None, simulated=([0.0] * 4, [1.0, 4.0, 2.0, 6.0]))
+    (row,) = table.to_dict("records")
+    assert row["test_nats"] == 9.5 and row["test_standard_error_nats"] == pytest.approx(5.5) and row["gap_nats"] == 4.0
+    assert pd.isna(row["own_bound_nats"]) and pd.isna(row["own_bound_slope"]) and not row["extrapolates"]
+    assert tightest(table)["test_nats"].tolist() == [9.5]
+    (row,) = table_of(np.array([4.0]), np.array([0]), None).to_dict("records")
+    assert row["test_nats"] == 4.0 and pd.isna(row["test_standard_error_nats"])
 
 
 @pytest.mark.parametrize("estimator", ["annealed", "all"])

@@ -110,6 +110,17 @@ def test_the_tightest_bound_stands_beside_the_models_own():
     assert section.table["Tightest (gap)"].tolist() == ["130.00 ± 2.00 (gap 4.50 ± 0.25)"]
 
 
+def test_a_model_that_has_nothing_but_certificates_has_a_row():
+    """A decoder alone, on black and white images."""
+    alone = [certificate(model="mine", kind="own", n_levels=None), certificate(dataset="digits", model="mine")]
+    (mnist, digits) = page(summary_row(), certificates=alone)
+    assert mnist.table.to_numpy().tolist() == [
+        ["cdae, k = 4", "100.00 ± 1.50 [0.25]", ""],
+        ["mine", "", "130.00 ± 2.00 (gap 4.50 ± 0.25)"],
+    ]
+    assert digits.title == "digits (exact value unknown)" and len(digits.table) == 1
+
+
 def test_the_tightest_bound_has_a_dagger_where_it_has_not_converged_and_two_where_it_extrapolates():
     def tightest(**changes):
         (section,) = page(summary_row(), certificates=[certificate(**changes)])

@@ -13,9 +13,9 @@ from workflow.tables.numbers import count_or_blank, or_blank, with_error
 NOTE = (
     "Stochastic lower bounds on log p(x) of the trained model on random test points, in nats per example ± standard "
     "error over points. The column `Lower bound` is for the whole test split: its points are predicted from those by a "
-    "regression on the model's own bound (Eq. 4). A double dagger ‡ marks such a value where more than one standard "
-    "error rests on test points whose own bound is outside the range of the sample. The gap is the mean of upper minus "
-    "lower bound on all the data simulated from the model. "
+    "regression on the model's own bound (Eq. 4). For a model without one it is their mean. A double dagger ‡ marks a "
+    "value where more than one standard error rests on test points whose own bound is outside the range of the sample. "
+    "The gap is the mean of upper minus lower bound on all the data simulated from the model. "
     "It is certified where it is, with two standard errors, at most "
     f"{CERTIFIED_BITS_PER_DIM:g} bits per dimension, or {CERTIFIED_NATS:g} nats for data without levels. That says how "
     "tight the estimator is on the model's own data, and not how far a value on test data is from the log-likelihood. "

@@ -41,7 +41,8 @@ def sections(
     cards: Cards = CARDS,
 ) -> Iterator[Section]:
     """All tables of ours, data set by data set; strong text stands between double asterisks."""
-    for dataset, group in summary.groupby("dataset", sort=False):
+    for dataset in dict.fromkeys([*summary["dataset"], *certificates["dataset"]]):
+        group = summary[summary["dataset"] == dataset]
         exact = group["exact_nats"].dropna()
         fact = f"exact log density of the data: {exact.iloc[0]:.2f}" if len(exact) else "exact value unknown"
         best = tightest(certificates[certificates["dataset"] == dataset])
@@ -66,6 +67,8 @@ def _models_by_estimators(group: pd.DataFrame, best: pd.DataFrame, gaps: pd.Data
     if len(best):
         first = best.drop_duplicates(["model", "n_levels"])
         known = {label(row): tightest_entry(row) for _, row in first.iterrows()}
+        alone = [name for name in known if name not in wide.index]  # models with certificates and no other estimate
+        wide = wide.reindex([*wide.index, *alone], fill_value="")
         wide["Tightest (gap)"] = [known.get(name, "") for name in wide.index]
     if len(gaps):
         known = _train_minus_test(gaps)
