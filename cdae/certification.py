@@ -116,8 +116,8 @@ def certify(
         n_intensity_levels: of images, dequantized to [0, 1]; it decides which gaps are small. None for other data.
         n_distributions, n_chains: of annealing. More of either close its gap further.
         n_importance_samples: M of the estimates by importance sampling.
-        n_repeats: of the whole estimate, on at most 10 of the test points; with fewer than 4, nothing is claimed from
-            them, and with 0 there are none.
+        n_repeats: of the whole estimate, on at most 10 of the test points; with fewer than 4, or on fewer than 5
+            points, nothing is claimed from them, and with 0 there are none.
         progress: called with one line at a time. On a terminal there is a bar of the estimators besides.
 
     Raises:
@@ -142,7 +142,7 @@ def certify(
         "sequential": {"n_particles": AVERAGES["n_draws"], "n_repeats": AVERAGES["n_repeats"]},
         "annealing": {"n_distributions": n_distributions, "n_chains": n_chains, "force_precision": "highest"},
     }
-    training = Given(examples, unit_interval=n_intensity_levels is not None)
+    training = Given(examples)
     work = Work(settings=settings, generator=draws, progress=progress)
     with at_rest(model):
         found = _run(own, x, order, training, work)

@@ -167,6 +167,12 @@ class CDAE(nn.Module):
         """One standard deviation rho_0 .. rho_{k-1} per level: the root mean square over pixels."""
         return objective.pooled_std(self.reconstruction_std)
 
+    @property
+    def has_bounded_denoiser(self) -> bool:
+        """Whether reconstructions stay in [0, 1] wherever they start; not of a denoiser that does not say its scale."""
+        scale = getattr(self.denoiser, "data_scale", None)
+        return scale is not None and scale.unit_interval
+
     def denoise(self, noisy: Float[Tensor, "k n dim"]) -> Float[Tensor, "k n dim"]:
         """Return r(x_1) .. r(x_k), where noisy[i-1] is x_i, from one pass through the network."""
         k, n, dim = noisy.shape

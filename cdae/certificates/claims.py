@@ -11,6 +11,7 @@ from cdae.certificates.evidence import Evidence
 CERTIFIED_BITS_PER_DIM = 0.005  # a gap below it is called small
 CERTIFIED_NATS = 0.05  # the same for data without levels
 FEWEST_REPEATS = 4  # independent repeats or weights, whose spread says anything
+FEWEST_CHECKED = 5  # test points with repeats, whose standard error says anything
 
 
 class Claim(StrEnum):
@@ -57,7 +58,7 @@ def of_both_sides(evidence: Evidence, threshold: float, *, doubted: bool = False
         return weights_alone
     if _speaks_against_itself(evidence, threshold):
         return Claim.NOT_CONVERGED
-    if (evidence.n_repeats or 0) >= FEWEST_REPEATS:
+    if (evidence.n_repeats or 0) >= FEWEST_REPEATS and (evidence.n_checked or 0) >= FEWEST_CHECKED:
         return Claim.CHECKED
     is_many = (evidence.n_importance_samples or 0) >= FEWEST_REPEATS
     return Claim.CERTIFIED if not evidence.n_repeats and is_many else weights_alone

@@ -14,11 +14,9 @@ class Examples(Protocol):
 
     Attributes:
         values: (n, dim), of any type.
-        unit_interval: whether the data live in [0, 1].
     """
 
     values: Tensor
-    unit_interval: bool
 
     def draw(self, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
         """Return all examples on their continuous scale."""
@@ -30,7 +28,6 @@ class Given:
     """Examples that are continuous already, and keep their precision."""
 
     values: Float[Tensor, "n dim"]
-    unit_interval: bool
 
     def draw(self, *, generator: torch.Generator) -> Float[Tensor, "n dim"]:
         """Return the examples; the generator is not used."""

@@ -112,11 +112,8 @@ class Trials:
         return Trial(name="importance_weighted", variant="prior", n_test=s["n_points"], make=make)
 
     def _largest_variance_ratio(self, model: Cascade, proposal: Proposal) -> float | None:
-        """What tells whether the weights have finite variance; None where the denoiser is unbounded.
-
-        Denoisers are bounded for data in the unit interval, where their outputs pass through a sigmoid.
-        """
-        if not self.training.unit_interval:
+        """What tells whether the weights have finite variance; None unless the model says its denoiser is bounded."""
+        if not getattr(model, "has_bounded_denoiser", False):
             return None
         return variance_ratios(model, proposal).max().item()
 

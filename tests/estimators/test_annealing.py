@@ -24,8 +24,9 @@ from cdae.estimators.whitened import Base, CascadeBase, DecoderBase, Units
 from cdae.gaussian import log_normal
 from cdae.model import CDAE
 from tests.annealing_helpers import assert_mean_above, assert_unbiased, linear_decoder, quiet
+from tests.estimators.two_sided import decoder
 from tests.helpers import linear_cascade, mutated, seeded
-from tests.oracles import factor_model, scalar_cascade
+from tests.oracles import scalar_cascade
 
 pytestmark = pytest.mark.usefixtures("without_checks_of_shapes")
 SMALL = {"rank": 8, "min_information": 0.0, "n_slopes": 8, "n_moves": 3, "n_centrings": 1, "n_draws": 8}
@@ -225,22 +226,65 @@ def test_the_base_of_a_linear_cascade_is_its_posterior(prior, reconstruction):
         np.testing.assert_allclose(back, -exact, atol=1e-9)
 
 
-def test_weights_from_the_encoder_average_to_the_density_of_a_linear_decoder():
-    """Both directions, from an encoder that knows nothing of the decoder."""
-    model, weights, bias = linear_decoder(dim=6, latent_dim=2, std=1.5)
-    x, z = model.simulate(4_000, generator=seeded(8))
-    exact = factor_model.log_prob(x.numpy(), weights, bias, 1.5)
-    there, back = both_ways(DecoderFit(model)(x, generator=seeded(9)), z, constant_course(0.4, 4), 30)
-    assert_unbiased(np.exp(there - exact), np.exp(back + exact))
+class DecoderAlone:
+    """Without its encoder."""
+
+    def __init__(self, model: nn.Module):
+        self.latent_dim, self.log_likelihood = model.latent_dim, model.log_likelihood
+
+
+STARTS = {"encoder": lambda model: model, "prior": DecoderAlone}
+
+
+def weights_of_a_linear_decoder(start: str) -> tuple[np.ndarray, np.ndarray]:
+    """As `relative_weights`, from an encoder that is wide and a little aside, or from the prior."""
+    case = decoder()
+    x, z = case.model.simulate(4_000, generator=seeded(8))
+    exact, start = case.log_prob(x.numpy()), STARTS[start](case.model)
+    there, back = both_ways(DecoderFit(start)(x, generator=seeded(9)), z, constant_course(0.4, 4), 10)
+    return np.exp((there - exact).clip(max=LARGEST)), np.exp((back + exact).clip(max=LARGEST))
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_weights_average_to_the_density_of_a_linear_decoder(start):
+    weights = weights_of_a_linear_decoder(start)
+    assert_unbiased_within_3_percent(*weights)
+    assert all(w.std() > 0.1 for w in weights)  # the start alone is not exact
+
+
+def prior_of_the_latents_dropped(monkeypatch):
+    original = whitened.DecoderBase.potential
+
+    def potential(self, z, precision="highest"):
+        return original(self, z, precision) - 0.5 * self.latents(z).square().sum(-1)
+
+    monkeypatch.setattr(whitened.DecoderBase, "potential", potential)
+
+
+def latents_are_not_what_was_whitened(monkeypatch):
+    monkeypatch.setattr(whitened.DecoderBase, "whiten", lambda self, latents: latents + 2.0)
+
+
+OF_DECODERS = [
+    ("encoder", volume_of_the_base_dropped),
+    ("encoder", volume_counted_twice),
+    *[(start, mutate) for start in STARTS for mutate in (
+        prior_of_the_latents_dropped, latents_are_not_what_was_whitened, adaptation_inside_the_run
+    )],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("start", "mutate"), OF_DECODERS)
+def test_mutants_of_the_base_of_a_decoder_are_biased(start, mutate, monkeypatch):
+    mutate(monkeypatch)
+    weights = weights_of_a_linear_decoder(start)
+    with pytest.raises(AssertionError):
+        assert_unbiased_within_3_percent(*weights)
 
 
 def test_a_decoder_without_an_encoder_starts_from_its_prior():
     model, *_ = linear_decoder(dim=6, latent_dim=2, std=1.0)
-
-    class DecoderAlone:
-        latent_dim, log_likelihood = 2, staticmethod(model.log_likelihood)
-
-    assert DecoderFit(DecoderAlone())(torch.zeros(3, 6), generator=seeded(9)).conditional is None
+    assert DecoderFit(DecoderAlone(model))(torch.zeros(3, 6), generator=seeded(9)).conditional is None
 
 
 def test_the_base_of_an_encoder_has_its_moments_widened():

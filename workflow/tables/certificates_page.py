@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from cdae.certificates.claims import CERTIFIED_BITS_PER_DIM, CERTIFIED_NATS, FEWEST_REPEATS, Claim
+from cdae.certificates.claims import CERTIFIED_BITS_PER_DIM, CERTIFIED_NATS, FEWEST_CHECKED, FEWEST_REPEATS, Claim
 from workflow.grid.record import OK
 from workflow.tables.identity import label
 from workflow.tables.markup import Section
@@ -19,13 +19,13 @@ NOTE = (
     "It is certified where it is, with two standard errors, at most "
     f"{CERTIFIED_BITS_PER_DIM:g} bits per dimension, or {CERTIFIED_NATS:g} nats for data without levels. That says how "
     "tight the estimator is on the model's own data, and not how far a value on test data is from the log-likelihood. "
-    f"Repeats agree where averaging {FEWEST_REPEATS} or more independent repeats of the whole estimate, on some test "
-    "points, adds no more than that either, with two standard errors. A bound has not converged where its weights, its "
-    "gap or its repeats say so, or where another row of the same model is higher by more than three standard errors of "
-    "the paired difference. Slope: what the last doubling of the number of weights added. Pareto k: above 0.7 the "
-    "average of the weights is not to be trusted. Variance ratio: of transition over inference model, the largest; it "
-    "is given where denoisers are bounded, that is for data in the unit interval, and there the weights have infinite "
-    "variance if it is 2 or more."
+    f"Repeats agree where averaging {FEWEST_REPEATS} or more independent repeats of the whole estimate, on "
+    f"{FEWEST_CHECKED} or more test points, adds no more than that either, with two standard errors. A bound has not "
+    "converged where its weights, its gap or its repeats say so, or where another row of the same model is higher by "
+    "more than three standard errors of the paired difference. Slope: what the last doubling of the number of weights "
+    "added. Pareto k: above 0.7 the average of the weights is not to be trusted. Variance ratio: of transition over "
+    "inference model, the largest; it is given where denoisers are bounded, that is for data in the unit interval, and "
+    "there the weights have infinite variance if it is 2 or more."
 )
 
 
