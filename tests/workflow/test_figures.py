@@ -298,6 +298,42 @@ def test_snapshots_leaves_out_a_bound_that_is_missing():
     assert lines(left) == ["50 updates, lower bound", "1,000 updates, lower bound", "1,000 updates, IW-50"]
 
 
+# likelihoods
+
+
+def test_likelihoods_has_a_row_per_model_with_all_that_is_known_of_it():
+    """A seed that is not the first, a failed row and a Parzen estimate have no dot."""
+    rows = [
+        summary_row(n_levels=2, mean_nats=50.0),
+        summary_row(n_levels=4, mean_nats=150.0),
+        summary_row(model="gaussian", kind="control", n_levels=None, estimator="exact", mean_nats=120.0),
+        summary_row(model="dae", n_levels=None, estimator="parzen", last_step="mean", mean_nats=900.0),
+        failed_summary_row(model="broken", n_levels=None),
+    ]
+    certificates = [
+        certificate(n_levels=2, test_nats=130.0, gap_nats=4.5),
+        certificate(n_levels=2, test_nats=999.0, seed=1),
+        certificate(model="decoder", kind="own", n_levels=None, test_nats=140.0, gap_nats=-1.0),
+    ]
+    figure = draw("likelihoods", summary=summary_table(*rows), certificates=certificate_table(*certificates))
+    (axes,) = figure.axes
+    names = ["cdae, k = 4", "decoder", "cdae, k = 2", "gaussian"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == names
+    own, tight, exact = (c[0].get_xydata().tolist() for c in axes.containers)
+    assert own == [[50.0, 2.0], [150.0, 0.0]] and exact == [[120.0, 3.0]] and tight == [[130.0, 2.0], [140.0, 1.0]]
+    bars = [segment.tolist() for segment in axes.collections[0].get_segments()]
+    assert bars == [[[130.0, 2.0], [134.5, 2.0]], [[140.0, 1.0], [140.0, 1.0]]]
+    (_, error, _) = (c[2][0].get_segments()[0][:, 0].tolist() for c in axes.containers)
+    assert error == [126.0, 134.0]
+    words = {t.get_text() for t in figure.legends[0].get_texts()}
+    assert words == {"own bound", "tightest bound", "its gap on simulated data", "exact"}
+
+
+def test_without_a_bound_there_are_no_likelihoods():
+    figure = draw("likelihoods", summary=summary_table(summary_row(estimator="parzen", last_step="mean")))
+    assert figure.texts[-1].get_text() == "no values" and not figure.axes
+
+
 # certified_by_levels
 
 

@@ -47,18 +47,18 @@ def test_figures_are_those_that_a_grid_has_something_to_show_for(config):
         grid = {**config, "models": {name: config["models"][name] for name in models}}
         return products.figures_of({key: value for key, value in grid.items() if key not in left_out}, "digits")
 
-    assert shown("vae") == shown("gaussian") == ["samples", "parzen"]
-    assert shown("vae", with_stage="certify") == ["certified_by_levels", "ranking", "samples", "parzen"]
+    assert shown("vae") == shown("gaussian") == ["likelihoods", "samples", "parzen"]
+    assert shown("vae", with_stage="certify") == ["likelihoods", "certified_by_levels", "ranking", "samples", "parzen"]
     assert shown("gaussian", with_stage="certify") == shown("gaussian") == shown("gaussian", with_stage="quality")
-    of_chains = ["samples", "parzen", "parzen_by_chain_steps"]
+    of_chains = ["likelihoods", "samples", "parzen", "parzen_by_chain_steps"]
     assert shown("dae-walkback") == of_chains
     judged = ["denoising", "samples", "sample_quality", "parzen", "parzen_by_chain_steps", "mixing", "representation"]
-    assert shown("dae-walkback", with_stage="quality") == judged
+    assert shown("dae-walkback", with_stage="quality") == ["likelihoods", *judged]
     for part in ("mixing", "representation", "denoising"):
         del config["quality"][part]
-    assert shown("dae-walkback", with_stage="quality") == judged[1:5]
+    assert shown("dae-walkback", with_stage="quality") == ["likelihoods", *judged[1:5]]
     config["models"]["vae"]["training"] = {**config["models"]["vae"]["training"], "snapshots": [5]}
-    assert shown("vae") == ["snapshots", "samples", "parzen"]
+    assert shown("vae") == ["likelihoods", "snapshots", "samples", "parzen"]
 
 
 def test_a_data_set_whose_samples_are_not_judged_has_no_figures_of_them(config):

@@ -9,6 +9,7 @@ from workflow.figures.certified_by_levels import certified_by_levels
 from workflow.figures.chain_from_prior import chain_from_prior
 from workflow.figures.denoising import denoising
 from workflow.figures.likelihood_by_levels import likelihood_by_levels
+from workflow.figures.likelihoods import likelihoods
 from workflow.figures.material import Material
 from workflow.figures.mixing import mixing
 from workflow.figures.parzen import parzen
@@ -22,6 +23,7 @@ from workflow.figures.schedules import schedules
 from workflow.figures.snapshots import snapshots
 
 DRAWERS: dict[str, Callable[[Material], Figure]] = {
+    "likelihoods": likelihoods,
     "likelihood_by_levels": likelihood_by_levels,
     "bound_terms": bound_terms,
     "schedules": schedules,

@@ -65,6 +65,7 @@ ALWAYS, WITH_SNAPSHOTS, WITH_CERTIFICATES, WITH_A_PILOT, WITH_QUALITY = (
 WITH_MIXING, WITH_REPRESENTATIONS, WITH_DENOISING = "with mixing", "with representations", "with denoising"
 OF_JUDGED = (WITH_QUALITY, WITH_MIXING, WITH_REPRESENTATIONS, WITH_DENOISING)
 FIGURES = {  # in reading order; drawn always, with a stage, or if a model has the methods of a Protocol
+    "likelihoods": ALWAYS,
     "likelihood_by_levels": "Layered",
     "bound_terms": "Layered",
     "schedules": WITH_A_PILOT,
@@ -82,6 +83,7 @@ FIGURES = {  # in reading order; drawn always, with a stage, or if a model has t
     "representation": WITH_REPRESENTATIONS,
 }
 COMMITTED_FIGURES = (  # in results/reference
+    "likelihoods",
     "likelihood_by_levels",
     "snapshots",
     "parzen",

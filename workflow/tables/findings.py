@@ -56,7 +56,7 @@ CLAIMS = (
         "A directed model is trained without posterior inference",
         evidence.without_inference,
         evidence.other_models,
-        ("likelihood_by_levels", "certified_by_levels"),
+        ("likelihoods", "likelihood_by_levels"),
         "a model with a learned inference model, of the same size and as many updates, whose tightest bound is above "
         "the best cascade's by more than two standard errors on most data sets",
     ),
