@@ -244,7 +244,7 @@ def test_killed_and_run_again_on_one_core_gives_the_same_bytes(finished, tmp_pat
     (results / "progress.md").write_text("what the killed run may have left")
     assert project.run("--cores", "1").returncode == 0 and not (results / "progress.md").exists()
     assert project.tables() == finished.tables()
-    assert project.figures() == finished.figures() and len(finished.figures()) == 15 + 11
+    assert project.figures() == finished.figures() and len(finished.figures()) == 16 + 12
 
 
 def test_edited_code_and_an_edited_configuration_plan_the_cells_that_depend_on_them_alone(finished):
@@ -442,7 +442,7 @@ def test_report_is_written(finished):
     assert (ROOT / "profiles/default/report.css").read_text() in text, "what narrow screens need, whatever is open"
     shown = json.loads(re.search(r"^ *var results = (\{.*);$", text, flags=re.MULTILINE)[1])
     figures = [entry for name, entry in shown.items() if name.endswith(".svg")]
-    assert len(figures) == 15 + 11 and all(
+    assert len(figures) == 16 + 12 and all(
         entry["caption"] and entry["labels"]["Figure"][:2].isdigit() for entry in figures
     )
     assert all(entry["caption"] for entry in shown.values())
