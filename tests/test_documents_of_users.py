@@ -84,7 +84,7 @@ def test_every_block_is_of_a_sort_that_is_run(page):
 def test_five_minutes_end_in_the_table_of_the_page(clone):
     page = ROOT / "docs/your-own-model.md"
     outputs = follow(page, clone)
-    assert "annealed, from the prior  certificate  runs" in outputs[0] and "2 cells on 1 data sets" in outputs[1]
+    assert "annealed, of a decoder               certificate  runs" in outputs[0] and "2 cells on 1 data sets" in outputs[1]
     said = rows_of(page)
     summary = rows_of(clone / "results/mine/tables/summary.md")
     header, *made = rows_of(clone / "results/mine/tables/certificates.md")

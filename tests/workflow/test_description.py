@@ -47,12 +47,18 @@ def source(tmp_path, text):
 
 def test_of_a_users_model_the_methods_to_write_are_named(tmp_path):
     said = describe(source(tmp_path, "from a import B\nclass Mine(B):\n    def log_likelihood(self, x, z): ...\n"))
-    lines = {tuple(line.split()[:2]): line for line in said.splitlines()}
+    lines = {tuple(line.split()[:2]): line for line in said.splitlines() if "of a chain" not in line}
     assert lines["exact", "evaluation"].endswith("missing: log_prob")
     assert lines["parzen", "evaluation"].endswith("missing: sample or sample_sets")
-    assert lines["annealed,", "from"].endswith("missing: sample_x or simulate")
+    assert lines["importance_weighted,", "from"].endswith("missing: sample_x or simulate")
+    assert lines["annealed,", "of"].endswith("missing: sample_x or simulate")
     assert lines["all_pairs", "certificate"].endswith("for cascades of this suite alone")
     assert "training: none" in said and "latent_dim" in said and "its base a.B was not found" in said
+
+
+def test_a_decoder_alone_is_certified_from_the_prior():
+    found = running("examples/gaussian_vae.py:GaussianDecoder", CERTIFIED)
+    assert found == ["importance_weighted, from the prior", "annealed, of a decoder"]
 
 
 @pytest.mark.parametrize(

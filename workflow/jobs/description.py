@@ -17,7 +17,8 @@ from cdae.own_methods import FORWARDED
 EVALUATED, CERTIFIED = "evaluation", "certificate"
 CERTIFICATES: dict[str, tuple[type, ...]] = {  # estimator of `cdae.certificates.trials` -> what it needs
     "importance_weighted": (Simulates, Weighted),
-    "annealed, from the prior": (Simulates, Decoder),
+    "importance_weighted, from the prior": (Simulates, Decoder),
+    "annealed, of a decoder": (Simulates, Decoder),
     "annealed, fitted": (Simulates, Denoises),
     "annealed, of a chain": (Simulates, Chain),
     "all_pairs": (Simulates, Denoises),
