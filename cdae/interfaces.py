@@ -143,6 +143,14 @@ class Denoises(Protocol):
 
 
 @runtime_checkable
+class SaysBounded(Protocol):
+    """Says whether its denoiser stays in [0, 1] for every input; else no ratio of variances tells that of weights."""
+
+    @property
+    def has_bounded_denoiser(self) -> bool: ...
+
+
+@runtime_checkable
 class Chain(Protocol):
     """Is generated as a cascade whose transitions have other means than reconstructions (a diffusion model)."""
 

@@ -16,7 +16,7 @@ from cdae.estimators.proposals import PROPOSALS, Guided, Proposal, fit_guided, v
 from cdae.estimators.quadrature import Quadrature
 from cdae.estimators.sandwich import Annealing
 from cdae.estimators.two_sided import TwoSided
-from cdae.interfaces import Cascade, Chain, Decoder, Denoises, PairsLevels, Weighted
+from cdae.interfaces import Cascade, Chain, Decoder, Denoises, PairsLevels, SaysBounded, Weighted
 
 N_PILOT_POINTS, N_PILOT_CHAINS = 16, 2  # training examples, and chains of each
 N_ROTATIONS = 4  # of a trajectory
@@ -113,7 +113,7 @@ class Trials:
 
     def _largest_variance_ratio(self, model: Cascade, proposal: Proposal) -> float | None:
         """What tells whether the weights have finite variance; None unless the model says its denoiser is bounded."""
-        if not getattr(model, "has_bounded_denoiser", False):
+        if not (isinstance(model, SaysBounded) and model.has_bounded_denoiser):
             return None
         return variance_ratios(model, proposal).max().item()
 
