@@ -35,5 +35,6 @@ def copies(samples: Float[Tensor, "m dim"], training: Float[Tensor, "n dim"]) ->
     if len(training) < 2:
         raise ValueError(f"copies: got {len(training)} training examples, expected at least 2; give more")
     distance, index = nearest(samples, training)
-    apart, _ = nearest(training[index], training, excluded=index)
-    return Copies(distance / samples.shape[1] ** 0.5, distance < apart)
+    found, place = index.unique(return_inverse=True)  # many samples have the same nearest example
+    apart, _ = nearest(training[found], training, excluded=found)
+    return Copies(distance / samples.shape[1] ** 0.5, distance < apart[place])

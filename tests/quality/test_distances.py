@@ -47,7 +47,8 @@ def test_a_copy_is_nearer_than_the_training_examples_own_neighbour():
 
 
 MUTANTS = {
-    "itself": (", excluded=index)", ")"),
+    "itself": (", excluded=found)", ")"),
+    "of another sample": ("apart[place]", "apart[place.flip(0)]"),
     "the other way": ("distance < apart", "distance > apart"),
     "not per dimension": (" / samples.shape[1] ** 0.5", ""),
 }
