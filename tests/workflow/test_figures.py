@@ -329,6 +329,13 @@ def test_likelihoods_has_a_row_per_model_with_all_that_is_known_of_it():
     assert words == {"own bound", "tightest bound", "its gap on simulated data", "exact"}
 
 
+def test_likelihoods_has_a_line_at_the_exact_value_of_the_data_where_it_is_known():
+    rows = [summary_row(n_levels=2, exact_nats=None), summary_row(n_levels=4, exact_nats=160.0)]
+    figure = draw("likelihoods", summary=summary_table(*rows))
+    assert [line.get_xdata() for line in figure.axes[0].lines if line.get_linestyle() == "--"] == [[160.0, 160.0]]
+    assert "exact (the data's own)" in {t.get_text() for t in figure.legends[0].get_texts()}
+
+
 def test_without_a_bound_there_are_no_likelihoods():
     figure = draw("likelihoods", summary=summary_table(summary_row(estimator="parzen", last_step="mean")))
     assert figure.texts[-1].get_text() == "no values" and not figure.axes

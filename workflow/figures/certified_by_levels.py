@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from workflow.figures.by_levels import of_cascades, set_axis_of_levels
 from workflow.figures.material import Material
-from workflow.figures.style import PAGE_WIDTH, color, no_values
+from workflow.figures.style import OF_THE_DATA, PAGE_WIDTH, color, no_values
 from workflow.tables.estimators import CARDS, Mark
 
 SMALLEST_GAP = 1e-3  # nats; smaller and negative ones (noise) are drawn there
@@ -36,9 +36,8 @@ def certified_by_levels(material: Material) -> Figure:
             if estimator != "exact":
                 _line(right, chosen, gaps, None, color(mark.color), None)
                 _name_other_sizes(right, chosen, gaps)
-    exact = material.summary.loc[material.summary["estimator"] == "lower_bound", "exact_nats"].dropna()
-    if len(exact):
-        left.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
+    if material.own_nats is not None:
+        left.axhline(material.own_nats, **OF_THE_DATA)
     for axes in (left, right):
         set_axis_of_levels(axes, pd.concat([cascades["n_levels"], own["n_levels"]]))
     left.set(ylabel="log-likelihood (nats per example)", title=f"{material.dataset}: {model}, test split")

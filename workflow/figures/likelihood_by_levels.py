@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from workflow.figures.by_levels import MARKERS, of_cascades, set_axis_of_levels, two_errors
 from workflow.figures.material import Material
-from workflow.figures.style import COLORS, COLUMN_WIDTH, color, no_values
+from workflow.figures.style import COLORS, COLUMN_WIDTH, OF_THE_DATA, color, no_values
 from workflow.tables.estimators import CARDS, Mark
 
 ESTIMATORS = ["lower_bound", "importance_weighted"]
@@ -30,7 +30,9 @@ def likelihood_by_levels(material: Material) -> Figure:
     for (model, estimator), rows in cascades.groupby(["model", "estimator"], sort=False):
         _errorbar(axes, rows, model, marks[estimator], position=families.index(model))
     _markov_line(axes, summary)
-    _reference_lines(axes, summary)
+    if material.own_nats is not None:
+        axes.axhline(material.own_nats, **OF_THE_DATA)
+    _vae_lines(axes, summary)
     set_axis_of_levels(axes, cascades["n_levels"])
     axes.set_ylabel("log-likelihood (nats per example)")
     axes.set_title(material.dataset)
@@ -60,11 +62,8 @@ def _markov_line(axes: Axes, summary: pd.DataFrame) -> None:
         axes.plot(rows["n_levels"], rows["mean_nats"], "--" if len(rows) > 1 else "_", **style)
 
 
-def _reference_lines(axes: Axes, summary: pd.DataFrame) -> None:
-    """The exact log density of the data where it is known, and the VAE's IW-M."""
-    exact = summary.loc[summary["estimator"] == "lower_bound", "exact_nats"].dropna()
-    if len(exact):
-        axes.axhline(exact.iloc[0], color="black", linewidth=1.0, linestyle="--", label="exact (the data's own)")
+def _vae_lines(axes: Axes, summary: pd.DataFrame) -> None:
+    """The IW-M of every VAE."""
     weighted = summary[summary["estimator"] == "importance_weighted"]
     vae = weighted[weighted["kind"].isin(VAES) & weighted["n_levels"].isna()]
     for (_, row), style in zip(vae.iterrows(), cycle(STYLES)):

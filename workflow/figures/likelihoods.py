@@ -6,17 +6,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow.figures.material import Material
-from workflow.figures.style import COLORS, COLUMN_WIDTH, GREY, no_values
+from workflow.figures.style import COLORS, COLUMN_WIDTH, GREY, OF_THE_DATA, no_values
 from workflow.tables.identity import first_seeds, label
 from workflow.tables.tightest import tightest
 
 ROW_HEIGHT = 0.15  # inches
-WORDS = OWN, EXACT, TIGHTEST, GAP = "own bound", "exact", "tightest bound", "its gap on simulated data"
+WORDS = OWN, EXACT, TIGHTEST, GAP, DATA = (
+    "own bound", "exact", "tightest bound", "its gap on simulated data", OF_THE_DATA["label"],
+)  # fmt: skip
 DOT = {"fmt": "o", "markersize": 3.5, "elinewidth": 0.8, "markeredgewidth": 0.9}
 
 
 def likelihoods(material: Material) -> Figure:
-    """A row per model, the one with the highest value above; two standard errors beside every dot."""
+    """A row per model, the one with the highest value above; two standard errors beside every dot.
+
+    A line shows the exact value of the data where it is known.
+    """
     title = f"{material.dataset}: log-likelihoods"
     summary = material.summary[material.summary["n_seeds"] > 0]
     own, exact = (_named(summary[summary["estimator"] == name]) for name in ("lower_bound", "exact"))
@@ -31,6 +36,8 @@ def likelihoods(material: Material) -> Figure:
     _dots(axes, own["mean_nats"], own["standard_error_nats"], places, OWN, COLORS[0], "white")
     _dots(axes, tight["test_nats"], tight["test_standard_error_nats"], places, TIGHTEST, COLORS[1], COLORS[1])
     _dots(axes, exact["mean_nats"], exact["standard_error_nats"], places, EXACT, GREY, GREY)
+    if material.own_nats is not None:
+        axes.axvline(material.own_nats, **OF_THE_DATA)
     axes.set_yticks(range(len(order)), order, fontsize=6)
     axes.set_ylim(len(order) - 0.5, -0.5)
     axes.grid(axis="y", linewidth=0.3)

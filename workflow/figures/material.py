@@ -62,6 +62,12 @@ class Material:
         return bool(self.image_shape)
 
     @cached_property
+    def own_nats(self) -> float | None:
+        """The mean exact log-likelihood of the test points under the distribution they come from, where it is known."""
+        known = self.summary.loc[self.summary["estimator"] == "lower_bound", "exact_nats"].dropna()
+        return None if known.empty else float(known.iloc[0])
+
+    @cached_property
     def color_map(self) -> str:
         """Of grey images: strokes on a dark ground are shown as ink on paper, and bright images as they are."""
         return "gray" if np.median(self.test) > 0.5 else "gray_r"

@@ -14,6 +14,7 @@ COLUMN_WIDTH, PAGE_WIDTH, PAGE_HEIGHT = 3.4, 7.0, 9.0  # inches, of a two-column
 LINE = 50  # letters of a title that fit in a column
 COLORS = sns.color_palette("colorblind")
 GREY = (0.35, 0.35, 0.35)
+OF_THE_DATA = {"color": "black", "linewidth": 1.0, "linestyle": "--", "label": "exact (the data's own)"}
 
 
 def color(index: int | None) -> tuple[float, float, float]:
