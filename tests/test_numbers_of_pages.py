@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_project import ROOT
 
-PAGES = ("README.md", "docs/schedules.md", "docs/other-models.md", "docs/reading-the-numbers.md")
+PAGES = ("README.md", "docs/schedules.md", "docs/other-models.md", "docs/quality.md", "docs/reading-the-numbers.md")
 PAIR = re.compile(r"(-?\d[\d,]*(?:\.\d+)?) ± (\d+(?:\.\d+)?)")
 
 

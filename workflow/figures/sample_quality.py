@@ -42,7 +42,7 @@ def sample_quality(material: Material) -> Figure:
     panels[0].set_yticks(range(len(rows)), [_name(row) for _, row in rows.iterrows()], fontsize=6)
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
     figure.suptitle(
-        f"{material.dataset}: {rows['n_samples'].max()} samples beside {rows['n_real'].max()} test examples"
+        f"{material.dataset}: {rows['n_samples'].max():,} samples beside {rows['n_real'].max():,} test examples"
     )
     return figure
 
