@@ -36,8 +36,8 @@ def certified_by_levels(material: Material) -> Figure:
             if estimator != "exact":
                 _line(right, chosen, gaps, None, color(mark.color), None)
                 _name_other_sizes(right, chosen, gaps)
-    if material.own_nats is not None:
-        left.axhline(material.own_nats, **OF_THE_DATA)
+    if material.exact_nats is not None:
+        left.axhline(material.exact_nats, **OF_THE_DATA)
     for axes in (left, right):
         set_axis_of_levels(axes, pd.concat([cascades["n_levels"], own["n_levels"]]))
     left.set(ylabel="log-likelihood (nats per example)", title=f"{material.dataset}: {model}, test split")

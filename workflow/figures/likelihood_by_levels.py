@@ -30,8 +30,8 @@ def likelihood_by_levels(material: Material) -> Figure:
     for (model, estimator), rows in cascades.groupby(["model", "estimator"], sort=False):
         _errorbar(axes, rows, model, marks[estimator], position=families.index(model))
     _markov_line(axes, summary)
-    if material.own_nats is not None:
-        axes.axhline(material.own_nats, **OF_THE_DATA)
+    if material.exact_nats is not None:
+        axes.axhline(material.exact_nats, **OF_THE_DATA)
     _vae_lines(axes, summary)
     set_axis_of_levels(axes, cascades["n_levels"])
     axes.set_ylabel("log-likelihood (nats per example)")

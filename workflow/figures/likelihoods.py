@@ -11,9 +11,7 @@ from workflow.tables.identity import first_seeds, label
 from workflow.tables.tightest import tightest
 
 ROW_HEIGHT = 0.15  # inches
-WORDS = OWN, EXACT, TIGHTEST, GAP, DATA = (
-    "own bound", "exact", "tightest bound", "its gap on simulated data", OF_THE_DATA["label"],
-)  # fmt: skip
+WORDS = OWN, EXACT, TIGHTEST, GAP = "own bound", "exact", "tightest bound", "its gap on simulated data"
 DOT = {"fmt": "o", "markersize": 3.5, "elinewidth": 0.8, "markeredgewidth": 0.9}
 
 
@@ -36,15 +34,15 @@ def likelihoods(material: Material) -> Figure:
     _dots(axes, own["mean_nats"], own["standard_error_nats"], places, OWN, COLORS[0], "white")
     _dots(axes, tight["test_nats"], tight["test_standard_error_nats"], places, TIGHTEST, COLORS[1], COLORS[1])
     _dots(axes, exact["mean_nats"], exact["standard_error_nats"], places, EXACT, GREY, GREY)
-    if material.own_nats is not None:
-        axes.axvline(material.own_nats, **OF_THE_DATA)
+    if material.exact_nats is not None:
+        axes.axvline(material.exact_nats, **OF_THE_DATA)
     axes.set_yticks(range(len(order)), order, fontsize=6)
     axes.set_ylim(len(order) - 0.5, -0.5)
     axes.grid(axis="y", linewidth=0.3)
     axes.set_xlabel("log-likelihood (nats per example)")
     figure.suptitle(title)
     known = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
-    words = [name for name in WORDS if name in known]
+    words = [name for name in (*WORDS, OF_THE_DATA["label"]) if name in known]
     figure.legend([known[name] for name in words], words, fontsize=6, ncols=2, loc="outside lower center")
     return figure
 

@@ -62,7 +62,7 @@ class Material:
         return bool(self.image_shape)
 
     @cached_property
-    def own_nats(self) -> float | None:
+    def exact_nats(self) -> float | None:
         """The mean exact log-likelihood of the test points under the distribution they come from, where it is known."""
         known = self.summary.loc[self.summary["estimator"] == "lower_bound", "exact_nats"].dropna()
         return None if known.empty else float(known.iloc[0])
